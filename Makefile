@@ -1,0 +1,101 @@
+# `make help` lists what can be made. All of it happens in .venv and build, as root or as an ordinary user.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
+
+# A stamp is named after a hash of what it stands for, so that only a change of content installs or checks again.
+hash = $(shell find $(1) -type f ! -name '*.pyc' ! -name '*.so' -print0 2>/dev/null | LC_ALL=C sort -z | \
+	xargs -0 sha256sum | sha256sum | cut -c 1-16)
+BUILD_TOOLS := $(STAMPS)/build-tools-$(call hash,pyproject.toml)
+DEV_TOOLS := $(STAMPS)/dev-tools-$(call hash,pyproject.toml)
+INSTALLED := $(STAMPS)/installed-$(call hash,pyproject.toml CMakeLists.txt README.md LICENSE src native)
+TIDY := build/lint/tidy-$(call hash,pyproject.toml CMakeLists.txt .clang-tidy native)
+
+PYTHON_FOLDERS := $(wildcard src tests benchmarks)
+CPP_FILES := $(wildcard native/*.cpp native/*.hpp)
+CHECKS := check-ruff check-format check-types check-clang-format check-clang-tidy
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help compare test bench install lint format clean $(CHECKS)
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+compare: install ## install, then compare host with macvlan on this machine
+	@$(BIN)/pathgauge compare host macvlan
+
+test: lint install ## install, lint, check types, run every test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in one run
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+install: $(INSTALLED) ## install pathgauge into .venv
+	@:
+
+lint: $(DEV_TOOLS) ## all linters and type checks; warnings are errors
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=2 $(CHECKS)
+
+format: $(DEV_TOOLS) ## rewrite the sources as the formatters want them
+	$(BIN)/ruff check --fix --exit-zero --quiet $(PYTHON_FOLDERS) scripts
+	$(BIN)/ruff format --quiet $(PYTHON_FOLDERS) scripts
+	$(BIN)/clang-format -i $(CPP_FILES)
+
+clean: ## remove .venv, build and the tools' caches
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find $(PYTHON_FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
+
+# Where the Python of .venv is gone (moved, upgraded), .venv is made anew.
+ifeq ($(wildcard $(BIN)/python),)
+.PHONY: $(STAMPS)/venv
+endif
+$(STAMPS)/venv:
+	@scripts/check-machine "$(PYTHON)"
+	@echo "making $(VENV)"
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+$(BUILD_TOOLS): | $(STAMPS)/venv
+	@rm -f $(STAMPS)/build-tools-*
+	@echo "installing build tools"
+	@$(BIN)/python scripts/requirements.py build | $(PIP) install --requirement /dev/stdin
+	@touch $@
+
+$(DEV_TOOLS): | $(BUILD_TOOLS)
+	@rm -f $(STAMPS)/dev-tools-*
+	@echo "installing linters and test tools"
+	@$(BIN)/python scripts/requirements.py dev | $(PIP) install --requirement /dev/stdin
+	@touch $@
+
+$(INSTALLED): | $(BUILD_TOOLS)
+	@rm -f $(STAMPS)/installed-*
+	@echo "installing pathgauge"
+	@$(PIP) install --no-build-isolation .
+	@touch $@
+
+check-ruff:
+	@$(BIN)/ruff check --quiet $(PYTHON_FOLDERS) scripts
+
+check-format:
+	@$(BIN)/ruff format --check --quiet $(PYTHON_FOLDERS) scripts || \
+		{ echo "files are not as the formatter wants them: type \`make format\`"; exit 1; }
+
+check-types:
+	@$(BIN)/python -m mypy --no-error-summary $(PYTHON_FOLDERS)
+
+check-clang-format:
+	@$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
+
+check-clang-tidy: $(TIDY)
+
+$(TIDY): | $(DEV_TOOLS)
+	@rm -f build/lint/tidy-*
+	@$(BIN)/python -m cmake --fresh -S . -B build/lint -G Ninja -Wno-dev --log-level=WARNING \
+		-DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" >build/lint.log 2>&1 || \
+		{ cat build/lint.log; exit 1; }
+	@ls native/*.cpp | xargs -n 1 -P 2 $(BIN)/clang-tidy -p build/lint --quiet --warnings-as-errors='*'
+	@touch $@

@@ -1,0 +1,132 @@
+"""Stock netperf as an arm of the measuring loop: one run of the program is one slice. For benchmarks."""
+
+import os
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from pathgauge.compare.measured import Measured, Warmed
+from pathgauge.errors import MachineError
+from pathgauge.paths.types import BuiltPath
+from pathgauge.results.document import Connection, Slice
+from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.parameters import Parameters
+
+PORT = 12865
+SELECTORS = "THROUGHPUT,THROUGHPUT_UNITS,ELAPSED_TIME,REMOTE_RECV_THROUGHPUT"
+MEGABIT = 1e6
+
+
+def within(namespace: int, *command: str) -> list[str]:
+    """The command line that runs a command in the network namespace behind one of this process's descriptors."""
+    return ["nsenter", f"--net=/proc/{os.getpid()}/fd/{namespace}", *command]
+
+
+class Netserver:
+    """A stock netserver in a path's server namespace, for as long as the context lasts."""
+
+    def __init__(self, path: BuiltPath) -> None:
+        address = path.server_addresses["ipv4"]
+        command = ("netserver", "-D", "-4", "-L", address, "-p", str(PORT))
+        self.process = subprocess.Popen(
+            within(path.server_namespace, *command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def cpu_seconds(self) -> float:
+        """What its children that have ended used so far (user and system, in ticks)."""
+        with open(f"/proc/{self.process.pid}/stat") as status:
+            fields = status.read().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@dataclass(slots=True)
+class NetperfArm:
+    """netperf -t TEST with the arm's parameters, its CPU time taken from the kernel rather than from its own report."""
+
+    name: str
+    path: BuiltPath
+    kind: TestKind
+    parameters: Parameters
+    server: Netserver
+
+    def command(self, seconds: float) -> list[str]:
+        """The command line of one slice."""
+        given = self.parameters
+        if self.kind.pattern == "stream":
+            sizes = ["-m", str(given.send_size), "-M", str(given.receive_size)]
+        else:
+            sizes = ["-r", f"{given.request_size},{given.response_size}"]
+        if self.kind.name == "TCP_MAERTS":  # in netperf -m is the local, -M the remote end's size
+            sizes = ["-M", str(given.send_size), "-m", str(given.receive_size)]
+        where = ("-H", self.path.server_addresses["ipv4"], "-p", str(PORT), "-4")
+        how = ("-t", self.kind.name, "-l", f"{seconds:.0f}", "-T", f"{given.local_cpu},{given.remote_cpu}", "-f", "m")
+        return within(self.path.client_namespace, "netperf", *where, *how, "--", *sizes, "-k", SELECTORS)
+
+    def open(self) -> None:
+        """Nothing to do: netperf makes a connection of its own in each run."""
+
+    def warm(self, seconds: float) -> Warmed:
+        """Nothing to do: netperf has no warm-up."""
+        return Warmed(seconds, 1)
+
+    def measure(self, ramp: float, seconds: float) -> Measured:
+        """Run netperf once."""
+        del ramp
+        before, start = self.server.cpu_seconds(), time.monotonic()
+        command = self.command(seconds)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            output = process.stdout.read() if process.stdout else ""
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise MachineError(f"netperf failed: {' '.join(command)}: {output.strip()}")
+        said = dict(re.findall(r"^(\w+)=(.*)$", output, re.MULTILINE))
+        took = float(said["ELAPSED_TIME"])
+        work = self._work(said, took)
+        transactions = work if self.kind.pattern == "transactions" else 0
+        moved = transactions if self.kind.pattern == "transactions" else work
+        row = Slice(
+            test=self.kind.name,
+            path=self.name,
+            block=0,
+            position=0,
+            start=start,
+            local_seconds=took,
+            remote_seconds=took,
+            bytes_sent=moved,
+            bytes_received=moved,
+            messages_sent=0,
+            messages_received=0,
+            transactions=transactions,
+            total_bytes_sent=moved,
+            total_bytes_received=moved,
+            cpu_local_seconds=usage.ru_utime + usage.ru_stime,
+            cpu_remote_seconds=self.server.cpu_seconds() - before,
+        )
+        return Measured(row)
+
+    def _work(self, said: dict[str, str], took: float) -> int:
+        """Bytes received, or transactions."""
+        if self.kind.pattern == "transactions":
+            return round(float(said["THROUGHPUT"]) * took)
+        rate = said["REMOTE_RECV_THROUGHPUT"] if self.kind.transport == "udp" else said["THROUGHPUT"]
+        return round(float(rate) * MEGABIT * took / 8)
+
+    def connection(self) -> Connection:
+        """Unknown: the connection is the program's own."""
+        return Connection(path=self.name)
+
+    def close(self) -> None:
+        """Nothing is open."""

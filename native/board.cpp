@@ -1,0 +1,119 @@
+#include "board.hpp"
+
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cmath>
+#include <ctime>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+
+namespace pathgauge {
+namespace {
+
+constexpr double nanoseconds_in_second = 1e9;
+
+double now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / nanoseconds_in_second;
+}
+
+void futex_wait(std::atomic<std::uint32_t> &word, std::uint32_t seen, double seconds) {
+  timespec limit{};
+  limit.tv_sec = static_cast<time_t>(seconds);
+  limit.tv_nsec = static_cast<long>((seconds - std::floor(seconds)) * nanoseconds_in_second);
+  syscall(SYS_futex, &word, FUTEX_WAIT, seen, &limit, nullptr, 0);
+}
+
+void futex_wake(std::atomic<std::uint32_t> &word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+// Waits until the word has the value, or an end of the loop makes waiting vain.
+bool wait_for(Slot &slot, std::atomic<std::uint32_t> &word, std::uint32_t wanted, double seconds) {
+  const double end = now() + seconds;
+  while (true) {
+    const std::uint32_t seen = word.load(std::memory_order_acquire);
+    if (seen == wanted) {
+      return true;
+    }
+    const double left = end - now();
+    if (left <= 0 || slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(State::ended)) {
+      return false;
+    }
+    futex_wait(word, seen, left);
+  }
+}
+
+}  // namespace
+
+Board::Board(int fd, std::size_t slots) : count_(slots) {
+  struct stat status{};
+  if (fstat(fd, &status) != 0) {
+    throw std::system_error(errno, std::generic_category(), "board");
+  }
+  if (slots == 0 || slots > static_cast<std::size_t>(status.st_size) / sizeof(Slot)) {
+    throw std::out_of_range("the board's memory is smaller than its slots");
+  }
+  void *memory = mmap(nullptr, bytes(slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) {
+    throw std::system_error(errno, std::generic_category(), "board");
+  }
+  slots_ = static_cast<Slot *>(memory);
+}
+
+Board::~Board() { munmap(slots_, bytes(count_)); }
+
+Slot &Board::slot(std::size_t index) const {
+  if (index >= count_) {
+    throw std::out_of_range("no such slot on the board");
+  }
+  return slots_[index];
+}
+
+void give_order(Slot &slot, Order order) {
+  slot.order.store(static_cast<std::uint32_t>(order), std::memory_order_release);
+  futex_wake(slot.order);
+}
+
+std::uint32_t ask_edge(Slot &slot) { return slot.edge_asked.fetch_add(1, std::memory_order_release) + 1; }
+
+bool wait_edge(Slot &slot, std::uint32_t edge, double seconds) { return wait_for(slot, slot.edge_done, edge, seconds); }
+
+bool wait_state(Slot &slot, State state, double seconds) {
+  return wait_for(slot, slot.state, static_cast<std::uint32_t>(state), seconds);
+}
+
+void reset(Slot &slot) {
+  slot.~Slot();
+  new (&slot) Slot{};
+}
+
+void wait_order(Slot &slot, Order unwanted, double seconds) {
+  const auto seen = static_cast<std::uint32_t>(unwanted);
+  if (slot.order.load(std::memory_order_acquire) == seen) {
+    futex_wait(slot.order, seen, seconds);
+  }
+}
+
+void publish_state(Slot &slot, State state) {
+  slot.state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+  futex_wake(slot.state);
+  if (state == State::ended) {
+    futex_wake(slot.edge_done);  // who waits for an edge must not wait for a loop that is gone
+  }
+}
+
+void publish_edge(Slot &slot, std::uint32_t edge) {
+  slot.edge_done.store(edge, std::memory_order_release);
+  futex_wake(slot.edge_done);
+}
+
+}  // namespace pathgauge

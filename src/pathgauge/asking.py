@@ -1,0 +1,158 @@
+"""From option values to a checked Request: every check that needs no machine."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from pathgauge.compare.request import Request
+from pathgauge.errors import UserError
+from pathgauge.options import DEFAULT_PATHS, OPTIONS
+from pathgauge.paths.types import PathSpec, WireSpec
+from pathgauge.quantities import nearest, quoted
+from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.parameters import Parameters
+from pathgauge.traffic.registry import TESTS
+
+RATE_METRICS = ("goodput", "transaction_rate", "send_rate")
+LARGEST_UDP = {False: 65507, True: 65527}  # payload of the largest datagram over IPv4 and over IPv6
+
+Vary = tuple[str, tuple[tuple[object, str], ...]]
+Settings = dict[str, dict[str, object]]
+
+
+def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[str]) -> Request:
+    """The request; raises UserError. `values` is what `options.parse_values` returned."""
+    from pathgauge.paths.spec import parse_paths
+
+    vary = cast("Vary | None", values.get("vary"))
+    specs = parse_paths(tuple(paths) or (DEFAULT_PATHS[:1] if vary else DEFAULT_PATHS))
+    tests = _tests(values)
+    _check_shape(specs, tests, vary, named="test" in values)
+    given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
+    settings = _settings(values, specs, vary)
+    _check_heeded(given, settings, vary, tests)
+    plain = {
+        name.replace("-", "_"): values[name]
+        for name in ("confidence", "max-time", "slice", "warmup", "seed")
+        if name in values
+    }
+    request = Request(
+        paths=specs,
+        tests=tuple(kind.name for kind in tests),
+        parameters=Parameters(**cast("dict[str, Any]", given)),
+        settings=settings,
+        vary=vary,
+        wire=_wire(values),
+        metrics=_metrics(values, tests),
+        margins=_margins(values),
+        command=tuple(command),
+        **cast("dict[str, Any]", plain),
+    )
+    if request.slice is not None and request.slice > request.max_time:
+        raise UserError(
+            f"a slice of {request.slice:g} s is longer than the whole time of a test, {request.max_time:g} s",
+            hint=f"--slice {request.max_time / 40:g}s, or a longer --max-time",
+        )
+    _check_datagrams(request, tests)
+    return request
+
+
+def _tests(values: Mapping[str, object]) -> list[TestKind]:
+    names = cast("Sequence[str]", values.get("test") or tuple(TESTS))
+    return [TESTS[name] for name in dict.fromkeys(names)]
+
+
+def _check_shape(specs: Sequence[PathSpec], tests: Sequence[TestKind], vary: Vary | None, *, named: bool) -> None:
+    """Two paths or more; but with --vary one path and one test."""
+    if vary is None:
+        if len(specs) == 1:
+            name = specs[0].name
+            raise UserError(
+                f"a comparison needs two paths, and {quoted(name)} is one",
+                hint=f"pathgauge compare host {name}, or --vary KEY=V1,V2 to compare settings of one path",
+            )
+        return
+    if len(specs) != 1:
+        names = " ".join(spec.name for spec in specs)
+        raise UserError(
+            f"--vary compares settings of one path, and {len(specs)} were given: {names}", hint="name one path"
+        )
+    if len(tests) != 1 or not named:
+        raise UserError("--vary needs exactly one test", hint="--test TCP_STREAM")
+
+
+def _settings(values: Mapping[str, object], specs: Sequence[PathSpec], vary: Vary | None) -> Settings:
+    names = [spec.name for spec in specs]
+    settings: Settings = {}
+    for path, field, value in cast("Sequence[tuple[str, str, object]]", values.get("set", ())):
+        if path not in names:
+            raise UserError(
+                f"--set: there is no path {quoted(path)} in this comparison; {nearest(path, names)}",
+                hint=f"--set {names[-1]}.{field.replace('_', '-')}=VALUE",
+            )
+        if vary is not None and field == vary[0]:
+            raise UserError(f"{field.replace('_', '-')} is both varied and set", hint="leave out --set or --vary")
+        settings.setdefault(path, {})[field] = value
+    return settings
+
+
+def _check_heeded(
+    given: Mapping[str, object], settings: Settings, vary: Vary | None, tests: Sequence[TestKind]
+) -> None:
+    """A parameter that no test asked for heeds would be dropped in silence."""
+    fields = [*given, *(field for own in settings.values() for field in own), *([vary[0]] if vary else [])]
+    for field in fields:
+        if not any(field in kind.parameters for kind in tests):
+            heeding = [kind.name for kind in TESTS.values() if field in kind.parameters]
+            asked = " nor ".join(kind.name for kind in tests)
+            raise UserError(f"{asked} does not heed {field.replace('_', '-')}", hint=f"these do: {', '.join(heeding)}")
+
+
+def _check_datagrams(request: Request, tests: Sequence[TestKind]) -> None:
+    """No UDP message is larger than a datagram, on any path and with any value that is varied."""
+    variants: list[dict[str, object]] = [request.settings.get(spec.name, {}) for spec in request.paths]
+    if request.vary is not None:
+        field, choices = request.vary
+        variants = [{**variants[0], field: value} for value, _ in choices]
+    for kind in tests:
+        if kind.transport != "udp":
+            continue
+        sizes = [name for name in ("send_size", "request_size", "response_size") if name in kind.parameters]
+        for variant in variants:
+            parameters = msgspec.structs.replace(request.parameters, **variant)
+            largest = LARGEST_UDP[parameters.ipv6]
+            for name in sizes:
+                size = getattr(parameters, name)
+                if size is not None and size > largest:
+                    raise UserError(
+                        f"{name.replace('_', '-')} {size} does not fit one datagram of {kind.name}: "
+                        f"at most {largest} bytes do",
+                        hint=f"a smaller one, or name the tests without {kind.name}: --test TCP_STREAM",
+                    )
+
+
+def _wire(values: Mapping[str, object]) -> WireSpec:
+    rates = {cast("int", values[name]) for name in ("wire", "link-rate") if name in values}
+    if len(rates) > 1:
+        raise UserError("--wire and --link-rate name different rates", hint="give one of them")
+    return WireSpec(rate=rates.pop() if rates else None)
+
+
+def _metrics(values: Mapping[str, object], tests: Sequence[TestKind]) -> tuple[str, ...]:
+    metrics = tuple(dict.fromkeys(cast("Sequence[str]", values.get("metric", ()))))
+    for metric in metrics:
+        if not any(metric in kind.metrics for kind in tests):
+            having = [kind.name for kind in TESTS.values() if metric in kind.metrics]
+            raise UserError(
+                f"{' nor '.join(kind.name for kind in tests)} has no metric {metric}",
+                hint=f"these have it: {', '.join(having)}",
+            )
+    return metrics
+
+
+def _margins(values: Mapping[str, object]) -> dict[str, float]:
+    """By metric; one without a metric is for the rates, and gives way to one with."""
+    pairs = cast("Sequence[tuple[str | None, float]]", values.get("margin", ()))
+    margins = {metric: fraction for name, fraction in pairs if name is None for metric in RATE_METRICS}
+    return margins | {name: fraction for name, fraction in pairs if name is not None}

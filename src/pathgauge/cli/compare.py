@@ -1,0 +1,125 @@
+"""`pathgauge compare`: asks, measures, prints, writes the document."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from pathgauge import options
+from pathgauge.errors import MachineError
+
+if TYPE_CHECKING:
+    from pathgauge.report.progress import Lines, Live
+    from pathgauge.results.document import Result
+
+EXAMPLES = """examples:
+  pathgauge compare
+      host against macvlan, all five tests
+  pathgauge compare host macvlan --test TCP_STREAM --send-size 1400 --link-rate 1gbit
+      the question of 2007
+  pathgauge compare macvlan --test TCP_STREAM --vary send-size=1400,64K
+      what does the send size matter on one path?
+  pathgauge compare host host
+      the same path twice: what does this machine's own noise look like?
+  pathgauge compare host macvlan --set macvlan.nodelay=on --json result.json --fail-on slower
+
+exit code: 0 done, whatever the verdict; 1 --fail-on fired; 2 a mistake in the command; 3 the machine lacks something or
+no block was valid; 70 a defect of pathgauge; 130 and 143 on SIGINT and SIGTERM"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = subparsers.add_parser(
+        "compare",
+        help="compare paths, or settings of one path",
+        description="Measures paths side by side until the answer is settled. The first path is the baseline.\n"
+        "A path is [NAME=]KIND[:key=value,...], such as host, macvlan or vepa=macvlan:mode=vepa.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", help="baseline, then candidates [host macvlan; with --vary: host]"
+    )
+    options.add_arguments(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the comparison. 1 if --fail-on fired, else 0; raises what stopped it, once the document is safe."""
+    texts = options.given(args)
+    paths = args.paths
+    if "config" in texts:
+        from pathgauge.config import read_config
+
+        paths_of_file, texts_of_file = read_config(texts["config"][-1])
+        paths = paths or paths_of_file
+        texts = texts_of_file | texts
+    values = options.parse_values(texts)
+    request = options.build_request(paths, values, args.command_line)
+    target = values.get("json")
+
+    from pathgauge.compare import run as runner
+    from pathgauge.results import store
+
+    if isinstance(target, str) and target != "-":
+        store.check_writable(target)
+    stopped: runner.Stopped | None = None
+    human = None if values.get("quiet") else (sys.stderr if target == "-" else sys.stdout)
+    needed = target is not None or "fail-on" in values
+    told: set[str] = set()
+    try:
+        if human is None:
+            from pathgauge.compare.observer import Silent
+
+            result = runner.compare_request(request, Silent())
+        else:
+            with _observer(human, request.tests, needed=needed) as observer:
+                told = observer.told
+                result = runner.compare_request(request, observer)
+    except runner.Stopped as early:
+        stopped, result = early, early.result
+    _deliver(result, target if isinstance(target, str) else None, human, told, needed=needed)
+    if stopped is not None:
+        raise stopped.cause
+    return int("fail-on" in values and any(row.primary and row.verdict == "slower" for row in result.comparisons))
+
+
+def _observer(stream: TextIO, tests: tuple[str, ...], *, needed: bool) -> "Lines | Live":
+    from pathgauge.report import progress
+
+    return progress.Live(stream, tests) if progress.is_terminal(stream) else progress.Lines(stream, needed=needed)
+
+
+def _deliver(result: "Result", target: str | None, human: TextIO | None, told: set[str], *, needed: bool) -> None:
+    """The document first, because it is what cannot be had again; then the table, and where the document is."""
+    from pathgauge.results import store
+
+    try:
+        if target == "-":
+            store.write_stream(result)
+        elif target is not None:
+            store.write_atomic(target, result)
+    except MachineError:  # no reason to keep the table back
+        if human is not None:
+            _print(result, None, human, told, needed=True)
+        raise
+    else:
+        if human is not None:
+            _print(result, target, human, told, needed=needed)
+
+
+def _print(result: "Result", target: str | None, human: TextIO, told: set[str], *, needed: bool) -> None:
+    import msgspec
+
+    from pathgauge.report import table
+    from pathgauge.report.output import say
+    from pathgauge.report.progress import look_of
+
+    fresh = [text for text in result.warnings if text not in told]
+    shown = msgspec.structs.replace(result, warnings=fresh)
+    written = [] if target in (None, "-") else [f"written: {target}"]
+    try:
+        say(human, *table.lines(shown, look_of(human)), *written)
+    except BrokenPipeError:
+        if not needed:
+            raise

@@ -1,0 +1,1 @@
+"""The measuring loop: what is asked, the schedule, the stop, the document."""

@@ -1,0 +1,312 @@
+"""An arm over the native engine: opening, warming, measuring and closing one path's connections."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import msgspec
+
+from pathgauge.compare.engine import Engine, MachineMoment
+from pathgauge.compare.measured import Measured, Warmed
+from pathgauge.compare.verify import why_void
+from pathgauge.counters.tcp_info import TcpInfo, decode
+from pathgauge.endpoints.messages import Accept, Close, Connect, Describe, Done, Facts, Prepare, SocketOptions, Work
+from pathgauge.errors import InternalError, MachineError
+from pathgauge.paths.types import BuiltPath
+from pathgauge.results.document import Connection, Slice
+from pathgauge.results.latency import Histogram
+from pathgauge.traffic.kind import End, TestKind
+from pathgauge.traffic.parameters import Parameters
+
+PAUSE, RUN = 0, 1
+PAUSED = 1
+PATIENCE_SECONDS = 10.0  # within which a loop must answer an order; it looks every 0.1 s even on a silent path
+GLANCE_SECONDS = 0.5
+DRAIN_SECONDS = 0.3
+POLL_SECONDS = 0.0002
+CONNECTION_SECONDS = 600.0  # after which a forgotten loop ends by itself
+WHOLE_DATAGRAM = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class EndMoment:
+    """One end's counters at one edge."""
+
+    time_ns: int
+    cpu_ns: int
+    bytes_sent: int
+    bytes_received: int
+    messages_sent: int
+    messages_received: int
+    transactions: int
+    tcp_info: bytes
+
+
+@dataclass(slots=True)
+class EngineArm:
+    """One path with one test's parameters, over the native engine. `index` is its place on the board."""
+
+    engine: Engine
+    name: str
+    path: BuiltPath
+    kind: TestKind
+    parameters: Parameters
+    index: int
+    others: tuple[tuple[str, str], ...] = ()
+    quiet_seconds: float = 0.005
+    port: int = 0
+
+    @property
+    def local(self) -> int:
+        return 2 * self.index
+
+    @property
+    def remote(self) -> int:
+        return 2 * self.index + 1
+
+    @property
+    def active(self) -> int:
+        return self.local if self.kind.active == "local" else self.remote
+
+    @property
+    def passive(self) -> int:
+        return self.remote if self.kind.active == "local" else self.local
+
+    def _options(self, end: End) -> SocketOptions:
+        given = self.parameters
+        return SocketOptions(
+            buffer=given.local_buffer if end == "local" else given.remote_buffer,
+            nodelay=given.nodelay,
+            congestion=given.congestion if self.kind.transport == "tcp" else None,
+            dscp=given.dscp,
+        )
+
+    def _work(self, end: End) -> Work:
+        given = self.parameters
+        active = end == self.kind.active
+        loop: Literal["send", "receive", "request", "respond"]
+        if self.kind.pattern == "stream":
+            loop = "send" if active else "receive"
+            sizes = (given.send_size if active else given.receive_size) or WHOLE_DATAGRAM, 0
+        else:
+            loop = "request" if active else "respond"
+            sizes = given.request_size, given.response_size
+        return Work(
+            loop=loop,
+            first_size=sizes[0],
+            second_size=sizes[1],
+            deadline_ns=time.monotonic_ns() + int(CONNECTION_SECONDS * 1e9),
+            cpu=given.local_cpu if end == "local" else given.remote_cpu,
+        )
+
+    def open(self) -> None:
+        """Make a fresh connection, with a loop at each end of it; the active one waits for its order."""
+        family: Literal["ipv4", "ipv6"] = "ipv6" if self.parameters.ipv6 else "ipv4"
+        server, client = self.path.server_addresses[family], self.path.client_addresses[family]
+        local, remote = self.engine.ends["local"], self.engine.ends["remote"]
+        for slot in (self.local, self.remote):
+            self.engine.board.reset(slot)
+        if self.port == 0 or self.kind.transport == "udp":
+            prepare = Prepare(
+                key=self.index,
+                namespace=self.path.server_namespace,
+                transport=self.kind.transport,
+                ipv6=self.parameters.ipv6,
+                address=server,
+                options=self._options("remote"),
+            )
+            self.port = _port(remote.order(prepare))
+        connect = Connect(
+            slot=self.local,
+            namespace=self.path.client_namespace,
+            transport=self.kind.transport,
+            ipv6=self.parameters.ipv6,
+            address=client,
+            peer_address=server,
+            peer_port=self.port,
+            options=self._options("local"),
+            work=self._work("local"),
+        )
+        own = _port(local.order(connect))
+        remote.order(
+            Accept(slot=self.remote, key=self.index, peer_address=client, peer_port=own, work=self._work("remote"))
+        )
+
+    def warm(self, seconds: float) -> Warmed:
+        """Run uncounted."""
+        board = self.engine.board
+        before, start = board.live(self.passive), time.monotonic()
+        self._run(seconds)
+        self._pause()
+        took, after = time.monotonic() - start, board.live(self.passive)
+        return Warmed(took, after[3] - before[3])
+
+    def _run(self, seconds: float) -> None:
+        self.engine.board.order(self.active, RUN)
+        time.sleep(seconds)
+
+    def measure(self, ramp: float, seconds: float) -> Measured:
+        """One slice: ramp, edge, run, edge, pause, drain; then see whether the path's devices carried it."""
+        engine, board = self.engine, self.engine.board
+        links = engine.lab.link_counters()
+        totals = board.live(self.active)[0], board.live(self.passive)[1]
+        board.clear_histogram(self.active)
+        self._run(ramp)
+        first = self._edges()
+        time.sleep(seconds)
+        second = self._edges()
+        self._pause()
+        sent, received = board.live(self.active)[0] - totals[0], board.live(self.passive)[1] - totals[1]
+        carried = engine.lab.link_counters()
+        row = self._row(first, second, sent, received)
+        void = why_void(row, self.kind, self.path.devices, self.others, links, carried)
+        latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
+        return Measured(row=msgspec.structs.replace(row, void=void), latency=latency)
+
+    def _edges(self) -> tuple[EndMoment, EndMoment, MachineMoment]:
+        board = self.engine.board
+        asked = [(slot, board.ask_edge(slot)) for slot in (self.passive, self.active)]
+        machine = self.engine.moment()
+        for slot, edge in asked:
+            self._await(slot, partial(board.wait_edge, slot, edge))
+        edges = {slot: EndMoment(*board.edge(slot, edge)) for slot, edge in asked}
+        return edges[self.local], edges[self.remote], machine
+
+    def _pause(self) -> None:
+        board = self.engine.board
+        board.order(self.active, PAUSE)
+        self._await(self.active, partial(board.wait_state, self.active, PAUSED))
+        if self.kind.pattern == "stream":
+            self._drain()
+
+    def _await(self, slot: int, wait: Callable[[float], bool]) -> None:
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while not wait(GLANCE_SECONDS):
+            self.engine.check(slot)
+            if time.monotonic() > limit:
+                raise MachineError(
+                    f"{self.name}: an end did not move for {PATIENCE_SECONDS:.0f} s",
+                    hint="the path may be too slow for this size: try a smaller --send-size or a faster --wire rate",
+                )
+
+    def _drain(self) -> None:
+        """Wait until what was sent has come, or nothing more comes: the next slice must not find this one's rest."""
+        board = self.engine.board
+        patience = self.quiet_seconds if self.kind.transport == "udp" else DRAIN_SECONDS
+        last, moved = -1, time.monotonic()
+        while True:
+            received = board.live(self.passive)[1]
+            if received == board.live(self.active)[0]:
+                return
+            now = time.monotonic()
+            if received != last:
+                last, moved = received, now
+            elif now - moved > patience:
+                self.engine.check(self.passive)
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _row(
+        self,
+        first: tuple[EndMoment, EndMoment, MachineMoment],
+        second: tuple[EndMoment, EndMoment, MachineMoment],
+        sent: int,
+        received: int,
+    ) -> Slice:
+        local, remote = Span(first[0], second[0]), Span(first[1], second[1])
+        active, passive = (local, remote) if self.kind.active == "local" else (remote, local)
+        start, stop = first[2], second[2]
+        cycles = None if stop.cycles is None or start.cycles is None else stop.cycles - start.cycles
+        row = Slice(
+            test=self.kind.name,
+            path=self.name,
+            block=0,
+            position=0,
+            start=start.time - self.engine.started,
+            local_seconds=local.seconds,
+            remote_seconds=remote.seconds,
+            bytes_sent=active.stop.bytes_sent - active.start.bytes_sent,
+            bytes_received=passive.stop.bytes_received - passive.start.bytes_received,
+            messages_sent=active.stop.messages_sent - active.start.messages_sent,
+            messages_received=passive.stop.messages_received - passive.start.messages_received,
+            transactions=active.stop.transactions - active.start.transactions,
+            total_bytes_sent=sent,
+            total_bytes_received=received,
+            cpu_local_seconds=local.cpu_seconds,
+            cpu_remote_seconds=remote.cpu_seconds,
+            machine_seconds=stop.time - start.time,
+            machine_busy_seconds=stop.cpu.busy - start.cpu.busy,
+            machine_softirq_seconds=stop.cpu.softirq - start.cpu.softirq,
+            machine_steal_seconds=stop.cpu.steal - start.cpu.steal,
+            cycles=cycles,
+        )
+        return with_tcp_info(row, decode(active.start.tcp_info), decode(active.stop.tcp_info))
+
+    def connection(self) -> Connection:
+        """What was negotiated on the open connection."""
+        local = self.engine.ends["local"].order(Describe(slot=self.local))
+        remote = self.engine.ends["remote"].order(Describe(slot=self.remote))
+        if not isinstance(local, Facts) or not isinstance(remote, Facts):
+            raise InternalError("an end answered a question of facts with something else")
+        info = decode(local.tcp_info) if local.tcp_info else None
+        return Connection(
+            path=self.name,
+            mss=info.snd_mss if info else None,
+            local_send_buffer=local.send_buffer,
+            local_receive_buffer=local.receive_buffer,
+            remote_send_buffer=remote.send_buffer,
+            remote_receive_buffer=remote.receive_buffer,
+            congestion=local.congestion if self.kind.active == "local" else remote.congestion,
+        )
+
+    def close(self) -> None:
+        """End the loops and close the connection."""
+        self.engine.ends["local"].order(Close(slots=[self.local]))
+        self.engine.ends["remote"].order(Close(slots=[self.remote]))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One end between the two edges of a slice."""
+
+    start: EndMoment
+    stop: EndMoment
+
+    @property
+    def seconds(self) -> float:
+        return (self.stop.time_ns - self.start.time_ns) / 1e9
+
+    @property
+    def cpu_seconds(self) -> float:
+        return (self.stop.cpu_ns - self.start.cpu_ns) / 1e9
+
+
+def with_tcp_info(row: Slice, start: TcpInfo, stop: TcpInfo) -> Slice:
+    """The slice with what TCP_INFO of the active end says: differences of its counters, the last of its gauges."""
+    return msgspec.structs.replace(
+        row,
+        retransmits=_difference(start.total_retrans, stop.total_retrans),
+        busy_seconds=_seconds(_difference(start.busy_time, stop.busy_time)),
+        receive_window_limited_seconds=_seconds(_difference(start.rwnd_limited, stop.rwnd_limited)),
+        send_buffer_limited_seconds=_seconds(_difference(start.sndbuf_limited, stop.sndbuf_limited)),
+        mss=stop.snd_mss,
+        congestion_window=stop.snd_cwnd,
+        rtt_seconds=_seconds(stop.rtt),
+        min_rtt_seconds=_seconds(stop.min_rtt),
+    )
+
+
+def _difference(start: int | None, stop: int | None) -> int | None:
+    return None if start is None or stop is None else stop - start
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else microseconds / 1e6
+
+
+def _port(reply: Done | Facts) -> int:
+    if not isinstance(reply, Done):
+        raise InternalError("an end answered an order with facts")
+    return reply.port

@@ -1,0 +1,94 @@
+"""The arms of a test: paths with their parameters completed, or one path with one parameter varied."""
+
+import os
+from collections.abc import Iterable
+
+import msgspec
+
+from pathgauge.compare.arm import EngineArm
+from pathgauge.compare.engine import Engine
+from pathgauge.compare.request import Request
+from pathgauge.errors import UserError
+from pathgauge.paths.types import BuiltPath
+from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.parameters import Parameters
+
+QUIET_SECONDS = 0.005
+QUIET_FRAMES = 10  # a shaped wire is quiet when none came in the time of so many full frames
+FRAME_BITS = 12_000
+
+Shown = dict[str, str | int | bool | None]
+
+
+def build(request: Request, engine: Engine, kind: TestKind) -> list[EngineArm]:
+    """One arm for each path, or for each value of `vary`; the first is the baseline. Raises UserError."""
+    paths = engine.lab.paths
+    mtu = min(path.mtu for path in paths.values())
+    quiet = QUIET_SECONDS
+    if request.wire.rate:
+        quiet = max(quiet, QUIET_FRAMES * FRAME_BITS / request.wire.rate)
+    arms: list[EngineArm] = []
+    for name, path, changes in _variants(request, paths, kind):
+        parameters = placed(msgspec.structs.replace(request.parameters, **changes))
+        arms.append(
+            EngineArm(
+                engine=engine,
+                name=name,
+                path=path,
+                kind=kind,
+                parameters=kind.complete(parameters, mtu),
+                index=len(arms),
+                others=_devices_of_others(path, paths.values()),
+                quiet_seconds=quiet,
+            )
+        )
+    return arms
+
+
+def placed(parameters: Parameters) -> Parameters:
+    """The CPUs of both ends, where they are not given: the first two this process may use, or the one.
+
+    Raises UserError for a CPU it may not use.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    for name in ("local_cpu", "remote_cpu"):
+        cpu = getattr(parameters, name)
+        if cpu is not None and cpu not in allowed:
+            raise UserError(
+                f"CPU {cpu} is not one this process may run on",
+                hint=f"--{name.replace('_', '-')} takes one of: {' '.join(map(str, allowed))}",
+            )
+    local = allowed[0] if parameters.local_cpu is None else parameters.local_cpu
+    rest = [cpu for cpu in allowed if cpu != local] or allowed
+    remote = rest[0] if parameters.remote_cpu is None else parameters.remote_cpu
+    return msgspec.structs.replace(parameters, local_cpu=local, remote_cpu=remote)
+
+
+def shown(kind: TestKind, parameters: Parameters) -> Shown:
+    """The parameters that the test heeds, under their option names, for the document."""
+    return {name.replace("_", "-"): getattr(parameters, name) for name in sorted(kind.parameters)}
+
+
+def _variants(
+    request: Request, paths: dict[str, BuiltPath], kind: TestKind
+) -> list[tuple[str, BuiltPath, dict[str, object]]]:
+    if request.vary is None:
+        settings = request.settings
+        return [
+            (name, path, {key: value for key, value in settings.get(name, {}).items() if key in kind.parameters})
+            for name, path in paths.items()
+        ]
+    field, values = request.vary
+    option = field.replace("_", "-")
+    if field not in kind.parameters:
+        heeded = ", ".join(sorted(name.replace("_", "-") for name in kind.parameters))
+        raise UserError(f"{kind.name} has no {option} to vary", hint=f"it heeds: {heeded}")
+    (path,) = paths.values()
+    fixed = request.settings.get(path.spec.name, {})
+    return [(f"{option}={typed}", path, {**fixed, field: value}) for value, typed in values]
+
+
+def _devices_of_others(path: BuiltPath, paths: Iterable[BuiltPath]) -> tuple[tuple[str, str], ...]:
+    own = {(device.namespace, device.name) for device in path.devices}
+    every = {(d.namespace, d.name) for other in paths for d in other.devices if d.role == "own"}
+    return tuple(sorted(every - own))

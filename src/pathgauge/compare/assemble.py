@@ -1,0 +1,127 @@
+"""The results document, made from what a run has gathered so far."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pathgauge.compare.loop import Outcome
+from pathgauge.compare.measured import Measured
+from pathgauge.compare.request import Request
+from pathgauge.paths.types import BuiltPath
+from pathgauge.results.document import (
+    Comparison,
+    Device,
+    Environment,
+    PathDescription,
+    Result,
+    Slice,
+    TestRun,
+)
+from pathgauge.traffic.parameters import Parameters
+
+
+def describe_paths(request: Request, paths: dict[str, BuiltPath]) -> list[PathDescription]:
+    """Each arm as it stands in the document: a path, or with `vary` the one path under each value's name."""
+    if request.vary is None:
+        return [_describe(name, path, _typed(request.settings.get(name, {}))) for name, path in paths.items()]
+    field, values = request.vary
+    option = field.replace("_", "-")
+    return [_describe(f"{option}={typed}", path, {option: typed}) for path in paths.values() for _, typed in values]
+
+
+def _typed(settings: dict[str, object]) -> dict[str, str]:
+    return {name.replace("_", "-"): str(value) for name, value in settings.items()}
+
+
+def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescription:
+    addresses = {f"client_{family}": address for family, address in path.client_addresses.items()}
+    addresses |= {f"server_{family}": address for family, address in path.server_addresses.items()}
+    devices = [
+        Device(
+            namespace=device.namespace,
+            name=device.name,
+            role=device.role,
+            kind=device.kind,
+            mtu=device.mtu,
+            offloads=dict(device.offloads),
+            queue_discipline=device.queue_discipline,
+        )
+        for device in path.devices
+    ]
+    return PathDescription(
+        name=name,
+        kind=path.spec.kind,
+        options=dict(path.spec.options),
+        settings=settings,
+        wire=path.wire,
+        client_namespace=path.client_namespace_name,
+        server_namespace=path.server_namespace_name,
+        addresses=addresses,
+        devices=devices,
+    )
+
+
+def describe_test(
+    test: str, outcome: Outcome, parameters: dict[str, str | int | bool | None], baseline: Parameters, seed: int
+) -> TestRun:
+    """How a test was run."""
+    return TestRun(
+        test=test,
+        parameters=parameters,
+        slice_seconds=outcome.plan.slice,
+        warmup_seconds=outcome.plan.warmup,
+        ramp_seconds=outcome.plan.ramp,
+        local_cpu=baseline.local_cpu,
+        remote_cpu=baseline.remote_cpu,
+        seed=seed,
+        blocks=outcome.valid,
+        void_blocks=len(outcome.blocks) - outcome.valid,
+        looks=outcome.looks,
+        stopped=outcome.stopped,
+        connections=list(outcome.connections),
+    )
+
+
+def rows(outcomes: Iterable[Outcome]) -> list[Slice]:
+    """All slices of all blocks in the order they were run, void ones included."""
+    return [
+        _row(measured)
+        for outcome in outcomes
+        for block in outcome.blocks
+        for measured in sorted(
+            (measured for slices in block.slices.values() for measured in slices), key=lambda m: m.row.position
+        )
+    ]
+
+
+def _row(measured: Measured) -> Slice:
+    latency = None if measured.latency is None else measured.latency.encode()
+    return msgspec.structs.replace(measured.row, latency=latency)
+
+
+def document(
+    request: Request,
+    *,
+    ended: str,
+    environment: Environment,
+    paths: list[PathDescription],
+    tests: list[TestRun],
+    comparisons: Sequence[Comparison],
+    warnings: Sequence[str],
+    slices: list[Slice],
+) -> Result:
+    """The document itself, stamped with the time."""
+    now = dt.datetime.now(dt.UTC)
+    return Result(
+        created=now.isoformat(timespec="seconds"),
+        command=list(request.command),
+        ended=ended,
+        environment=environment,
+        paths=paths,
+        wire={"rate": request.wire.rate, "unit": "bit/s"},
+        tests=tests,
+        comparisons=list(comparisons),
+        warnings=list(warnings),
+        slices=slices,
+    )

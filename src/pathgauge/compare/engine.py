@@ -1,0 +1,96 @@
+"""The native engine behind an arm: one client and one server process on a lab, ordered through shared memory."""
+
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from pathgauge import _native
+from pathgauge.counters.cpu import MachineCpu, MachineCpuReader
+from pathgauge.counters.link import LinkCounters
+from pathgauge.counters.perf import MachineCycles
+from pathgauge.endpoints.process import EndProcess
+from pathgauge.errors import EndDied
+from pathgauge.paths.types import BuiltPath
+from pathgauge.traffic.kind import End
+
+ENDED = 3
+
+Counters = dict[tuple[str, str], LinkCounters]
+
+
+class LabView(Protocol):
+    """What the engine needs of a lab."""
+
+    @property
+    def user_namespace(self) -> int | None: ...
+    @property
+    def paths(self) -> dict[str, BuiltPath]: ...
+    def link_counters(self) -> Counters: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MachineMoment:
+    """The machine's own counters at one moment (`time`: CLOCK_MONOTONIC, s)."""
+
+    time: float
+    cpu: MachineCpu
+    cycles: int | None
+
+
+@dataclass(slots=True)
+class Engine:
+    """The two ends and the board; a context manager. `slots` is two for each arm."""
+
+    lab: LabView
+    arms: int
+    cycles: MachineCycles | None
+    stack: ExitStack = field(default_factory=ExitStack)
+    board: _native.Board = field(init=False)
+    ends: dict[End, EndProcess] = field(default_factory=dict)
+    cpu: MachineCpuReader = field(init=False)
+    started: float = field(default_factory=time.monotonic)
+
+    def __enter__(self) -> Self:
+        slots = 2 * self.arms
+        memory = os.memfd_create("pathgauge")
+        self.stack.callback(os.close, memory)
+        try:
+            os.ftruncate(memory, _native.Board.bytes(slots))
+            self.board = _native.Board(memory, slots)
+            self.cpu = MachineCpuReader()
+            self.stack.callback(self.cpu.close)
+            for name in ("local", "remote"):
+                self.ends[name] = self.stack.enter_context(self._start(name, memory, slots))
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    def _start(self, name: End, memory: int, slots: int) -> EndProcess:
+        paths = self.lab.paths.values()
+        spaces = {path.client_namespace if name == "local" else path.server_namespace for path in paths}
+        return EndProcess.start(
+            name, board=memory, slots=slots, user_namespace=self.lab.user_namespace, namespaces=sorted(spaces)
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stack.close()
+
+    def moment(self) -> MachineMoment:
+        """The machine's counters now."""
+        return MachineMoment(time.monotonic(), self.cpu.read(), self.cycles.read() if self.cycles else None)
+
+    def check(self, slot: int) -> None:
+        """Raise what keeps a slot's loop from answering: a dead end, or an error of its socket."""
+        for end in self.ends.values():
+            if not end.alive():
+                raise end.death()
+        if self.board.state(slot) == ENDED:
+            number = self.board.error(slot)
+            why = os.strerror(number) if number else "its peer closed the connection"
+            raise EndDied(f"a connection ended in mid-slice: {why}", hint="run it again")

@@ -1,0 +1,191 @@
+"""From measured blocks to comparisons: which statistics a metric is judged by, and its row in the document."""
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pathgauge.compare.measured import Block, Measured
+from pathgauge.results.document import Comparison, PathEstimate, Ratio
+from pathgauge.statistics import interval as intervals
+from pathgauge.statistics.interval import Interval, Refusal
+from pathgauge.statistics.quantile import of_histograms, quantile_of_counts
+from pathgauge.statistics.verdict import decide
+from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Parameters = dict[str, str | int | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the blocks of one test: `look` is how often they were looked at, this time included."""
+
+    kind: TestKind
+    parameters: Parameters
+    confidence: float
+    margins: dict[str, float]
+    primary: frozenset[str]
+    look: int
+    seed: int
+
+    def margin(self, metric: Metric) -> float:
+        """The metric's margin as a fraction."""
+        return self.margins.get(metric.name, metric.default_margin)
+
+
+def judge(
+    question: Question, metrics: Sequence[str], blocks: Sequence[Block], baseline: str, candidate: str
+) -> list[Comparison]:
+    """One comparison a metric, from the valid blocks among those given."""
+    valid = [block for block in blocks if block.void is None]
+    return [_compare(question, METRICS[name], valid, baseline, candidate) for name in metrics]
+
+
+def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseline: str, candidate: str) -> Comparison:
+    confidence = intervals.confidence_at_look(question.confidence, question.look)
+    seed = zlib.crc32(f"{question.seed} {metric.name} {baseline} {candidate}".encode())
+    sides = _Sides(question.kind, metric, blocks, confidence, seed)
+    ratio = sides.ratio(baseline, candidate)
+    margin = question.margin(metric)
+    verdict, reason = decide(ratio, margin, metric.better)
+    estimate, low, high = _numbers(ratio)
+    return Comparison(
+        test=question.kind.name,
+        parameters=question.parameters,
+        metric=metric.name,
+        unit=metric.unit_for(question.kind),
+        better=metric.better,
+        primary=metric.name in question.primary,
+        baseline=sides.estimate(baseline),
+        candidate=sides.estimate(candidate),
+        ratio=Ratio(
+            estimate=estimate,
+            low=low,
+            high=high,
+            confidence=question.confidence,
+        ),
+        margin=margin,
+        verdict=verdict,
+        reason=reason,
+        blocks=len(blocks),
+        measured_seconds=sum(block.seconds for block in blocks),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """One metric over valid blocks, for any arm."""
+
+    kind: TestKind
+    metric: Metric
+    blocks: Sequence[Block]
+    confidence: float
+    seed: int
+
+    def ratio(self, baseline: str, candidate: str) -> Interval | Refusal:
+        if self.metric.judged == "nothing":
+            return Refusal(f"{self.metric.name} is shown as it was seen; an extreme has no interval")
+        if self.metric.quantile is not None:
+            return self._of_histograms(baseline, candidate)
+        before, after = self._terms(baseline), self._terms(candidate)
+        if before is None or after is None:
+            return Refusal(f"{self.metric.name} is unknown on this machine")
+        if self.metric.judged == "sums":
+            return intervals.of_sums(before, after, self.confidence)
+        if any(bottom <= 0.0 for _, bottom in (*before, *after)):
+            return Refusal("a block measured nothing")
+        values = [[top / bottom for top, bottom in terms] for terms in (before, after)]
+        return intervals.of_blocks(values[0], values[1], self.confidence)
+
+    def estimate(self, arm: str) -> PathEstimate:
+        value: float | None
+        interval: Interval | Refusal
+        if self.metric.quantile is not None:
+            value = self._quantile(arm)
+            interval = Refusal("") if self.metric.judged == "nothing" else self._of_histograms(None, arm)
+        else:
+            terms = self._terms(arm)
+            value = None if terms is None else _overall(terms)
+            interval = Refusal("") if terms is None else intervals.of_sums(None, terms, self.confidence)
+        _, low, high = _numbers(interval)
+        return PathEstimate(path=arm, estimate=value, low=low, high=high)
+
+    def _terms(self, arm: str) -> list[tuple[float, float]] | None:
+        """Numerator and denominator of each block; None where a slice does not know them, or there is no block."""
+        summed: list[tuple[float, float]] = []
+        for block in self.blocks:
+            terms = [self._terms_of(measured) for measured in block.slices[arm]]
+            known = [pair for pair in terms if pair is not None]
+            if len(known) < len(terms):
+                return None
+            summed.append((math.fsum(top for top, _ in known), math.fsum(bottom for _, bottom in known)))
+        return summed or None
+
+    def _terms_of(self, measured: Measured) -> tuple[float, float] | None:
+        if self.metric.terms is not None:
+            return self.metric.terms(measured.row, self.kind)
+        if measured.latency is None:
+            return None
+        from pathgauge.results.latency import seconds
+
+        histogram = measured.latency
+        return float(seconds(histogram.places) @ histogram.counts), float(histogram.counts.sum())
+
+    def _dense(self, arms: Sequence[str]) -> "tuple[list[NDArray[np.float64]], NDArray[np.float64]] | None":
+        """The arms' counts, each of shape (blocks, places), over the places that any of them hit, and their seconds."""
+        import numpy as np
+
+        from pathgauge.results.latency import seconds
+
+        found = [[m.latency for m in block.slices[arm]] for arm in arms for block in self.blocks]
+        histograms = [histogram for row in found for histogram in row if histogram is not None]
+        if not histograms or len(histograms) < sum(map(len, found)):
+            return None
+        places = np.unique(np.concatenate([histogram.places for histogram in histograms]))
+        if not len(places):
+            return None
+        sides = []
+        for arm in arms:
+            counts = np.zeros((len(self.blocks), len(places)))
+            for row, block in zip(counts, self.blocks, strict=True):
+                for measured in block.slices[arm]:
+                    if measured.latency is not None:
+                        row[np.searchsorted(places, measured.latency.places)] += measured.latency.counts
+            sides.append(counts)
+        return sides, seconds(places)
+
+    def _of_histograms(self, baseline: str | None, candidate: str) -> Interval | Refusal:
+        import numpy as np
+
+        dense = self._dense([candidate] if baseline is None else [candidate, baseline])
+        if dense is None or self.metric.quantile is None:
+            return Refusal("no transaction was timed")
+        sides, values = dense
+        generator = np.random.default_rng(self.seed)
+        other = None if baseline is None else sides[1]
+        return of_histograms(other, sides[0], values, self.metric.quantile, self.confidence, generator)
+
+    def _quantile(self, arm: str) -> float | None:
+        dense = self._dense([arm])
+        if dense is None or self.metric.quantile is None:
+            return None
+        sides, values = dense
+        value = quantile_of_counts(sides[0].sum(axis=0), values, self.metric.quantile)
+        return None if math.isnan(value) else value
+
+
+def _numbers(interval: Interval | Refusal) -> tuple[float | None, float | None, float | None]:
+    if isinstance(interval, Refusal):
+        return None, None, None
+    return interval.estimate, interval.low, interval.high
+
+
+def _overall(terms: Sequence[tuple[float, float]]) -> float | None:
+    bottom = math.fsum(pair[1] for pair in terms)
+    return math.fsum(pair[0] for pair in terms) / bottom if bottom > 0.0 else None

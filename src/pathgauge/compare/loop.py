@@ -1,0 +1,158 @@
+"""The measuring loop, the only one: blocks of slices over arms, until the primary metrics are settled or time is up."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pathgauge.compare.measured import Arm, Block, Measured
+from pathgauge.results.document import Comparison, Connection
+from pathgauge.statistics.interval import next_look
+
+SHORTEST_SLICE = 0.02
+LONGEST_SLICE = 2.0
+MESSAGES_IN_SLICE = 200  # so that one message more or less is 0.5 %
+BLOCKS_IN_BUDGET = 10  # at least so many must fit, or the run could not settle anything
+WARMUP = 0.03
+RAMP_SHARE = 4  # each slice's ramp is this part of the warm-up
+VOID_BLOCKS_IN_A_ROW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Lengths in seconds: of the warm-up of a fresh connection, of the ramp before each slice, of the slice."""
+
+    warmup: float
+    ramp: float
+    slice: float
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One test, measured: all blocks, and the comparisons as of the last look."""
+
+    plan: Plan
+    blocks: list[Block] = field(default_factory=list)
+    looks: int = 0
+    stopped: str = ""
+    connections: list[Connection] = field(default_factory=list)
+
+    @property
+    def valid(self) -> int:
+        """How many blocks count."""
+        return sum(block.void is None for block in self.blocks)
+
+
+Look = Callable[[int], Sequence[Comparison]]
+Tell = Callable[[float, Sequence[Comparison]], None]
+
+
+def pilot(arms: Sequence[Arm], budget: float, slice_seconds: float | None, warmup: float | None) -> Plan:
+    """Choose the lengths that were not given: a slice holds some hundred messages on the slowest arm.
+
+    Slices of 20 ms gave the most information a second where messages are plenty; where they are few (a shaped wire, a
+    long path), counting them is what limits a slice, and it gets longer.
+    """
+    warm = WARMUP if warmup is None else warmup
+    if slice_seconds is not None:
+        return Plan(warm, warm / RAMP_SHARE, slice_seconds)
+    longest = SHORTEST_SLICE
+    for arm in arms:
+        arm.open()
+        arm.warm(WARMUP)
+        seen = arm.warm(2 * WARMUP)
+        arm.close()
+        needed = MESSAGES_IN_SLICE * seen.seconds / max(1, seen.messages)
+        longest = max(longest, needed)
+    afforded = budget / BLOCKS_IN_BUDGET / len(arms) - 1.5 * warm
+    chosen = max(SHORTEST_SLICE, min(longest, LONGEST_SLICE, afforded / 2))
+    if warmup is None:
+        warm = max(WARMUP, chosen / 4)
+    return Plan(warm, warm / RAMP_SHARE, chosen)
+
+
+def run_test(
+    arms: Sequence[Arm],
+    *,
+    budget: float,
+    slice_seconds: float | None,
+    warmup: float | None,
+    generator: random.Random,
+    outcome: Outcome,
+    look: Look,
+    tell: Tell,
+) -> None:
+    """Measure one test over its arms into `outcome`, which holds every whole block even when this raises.
+
+    `look` judges the outcome's valid blocks for the n-th time; the run ends when no verdict of it is `undecided`, or
+    before a block that would not end within `budget` seconds. `tell` is called after each block, between slices.
+    """
+    begin = time.monotonic()
+    outcome.plan = pilot(arms, budget, slice_seconds, warmup)
+    at = next_look(0)
+    current: tuple[Comparison, ...] = ()
+    longest = 0.0
+    while True:
+        start = time.monotonic()
+        block = run_block(arms, len(outcome.blocks), outcome.plan, generator)
+        outcome.blocks.append(block)
+        if not outcome.connections and block.void is None:
+            outcome.connections = _connections(arms, outcome.plan)
+        now = time.monotonic()
+        longest = max(longest, now - start)
+        out_of_time = now - begin + longest > budget
+        if outcome.valid >= at or (out_of_time and outcome.valid):
+            at = next_look(outcome.valid)
+            outcome.looks += 1
+            current = tuple(look(outcome.looks))
+            if current and all(row.verdict != "undecided" for row in current):
+                outcome.stopped = "settled"
+        tell(now - begin, current)
+        if outcome.stopped:
+            return
+        if _hopeless(outcome.blocks):
+            outcome.stopped = "void"
+            return
+        if out_of_time:
+            outcome.stopped = "time is up"
+            return
+
+
+def run_block(arms: Sequence[Arm], number: int, plan: Plan, generator: random.Random) -> Block:
+    """One block: fresh connections, warmed, then every arm once in random order, and again in reverse.
+
+    Who opens first and who is warmed first is drawn too: what is always done to the same path first is part of its
+    effect. Nothing is closed after an error: the run ends with it, and its two ends with the run.
+    """
+    slices: dict[str, list[Measured]] = {arm.name: [] for arm in arms}
+    start = time.monotonic()
+    for arm in generator.sample(arms, len(arms)):
+        arm.open()
+    for arm in generator.sample(arms, len(arms)):
+        arm.warm(plan.warmup)
+    order = generator.sample(arms, len(arms))
+    for position, arm in enumerate([*order, *reversed(order)]):
+        measured = arm.measure(plan.ramp, plan.slice)
+        row = msgspec.structs.replace(measured.row, block=number, position=position)
+        slices[arm.name].append(Measured(row, measured.latency))
+    for arm in arms:
+        arm.close()
+    return Block(number, slices, time.monotonic() - start)
+
+
+def _connections(arms: Sequence[Arm], plan: Plan) -> list[Connection]:
+    """What the arms' connections negotiate, seen on one more of each, outside of any block."""
+    found = []
+    for arm in arms:
+        arm.open()
+        arm.warm(plan.warmup)
+        found.append(arm.connection())
+        arm.close()
+    return found
+
+
+def _hopeless(blocks: Sequence[Block]) -> bool:
+    last = blocks[-VOID_BLOCKS_IN_A_ROW:]
+    return len(last) == VOID_BLOCKS_IN_A_ROW and all(block.void is not None for block in last)

@@ -1,0 +1,31 @@
+"""What a comparison is asked to do, checked and typed, from the command line, a file or Python alike."""
+
+import msgspec
+
+from pathgauge.paths.types import PathSpec, WireSpec
+from pathgauge.traffic.parameters import Parameters
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison. The first path (or the first value of `vary`) is the baseline.
+
+    `settings` maps a path's name to parameters of its own (`--set NAME.KEY=VALUE`), already parsed; `vary` is a
+    parameter's field name with its values, parsed and as typed. `margins` maps a metric's name to a fraction (0.02 for
+    2 %).
+    Times in seconds; None leaves the choice to the pilot.
+    """
+
+    paths: tuple[PathSpec, ...]
+    tests: tuple[str, ...]
+    parameters: Parameters = Parameters()
+    settings: dict[str, dict[str, object]] = {}
+    vary: tuple[str, tuple[tuple[object, str], ...]] | None = None
+    wire: WireSpec = WireSpec()
+    metrics: tuple[str, ...] = ()
+    confidence: float = 0.95
+    margins: dict[str, float] = {}
+    max_time: float = 10.0
+    slice: float | None = None
+    warmup: float | None = None
+    seed: int | None = None
+    command: tuple[str, ...] = ()

@@ -1,0 +1,47 @@
+"""Whether a slice counts: the devices of its path must have carried its payload (design rule 6)."""
+
+from collections.abc import Mapping, Sequence
+
+from pathgauge.counters.link import LinkCounters
+from pathgauge.paths.types import DeviceRef
+from pathgauge.results.document import Slice
+from pathgauge.traffic.kind import TestKind
+
+Key = tuple[str, str]
+STRAY_SHARE = 0.01
+STRAY_BYTES = 10_000  # ARP, neighbour discovery, the closing of an earlier connection
+
+
+def why_void(
+    row: Slice,
+    kind: TestKind,
+    devices: Sequence[DeviceRef],
+    others: Sequence[Key],
+    before: Mapping[Key, LinkCounters],
+    after: Mapping[Key, LinkCounters],
+) -> str | None:
+    """Why the slice does not count; None if it does. `others` are devices that only other paths run through."""
+    moved = row.transactions if kind.pattern == "transactions" else row.bytes_received
+    if moved <= 0:
+        return "nothing came through"
+    for device in devices:
+        key = device.namespace, device.name
+        carried = _carried(before, after, key)
+        if carried < row.total_bytes_received:
+            return (
+                f"{device.name} in {device.namespace} carried {carried} bytes of {row.total_bytes_received}: "
+                "the traffic took another path"
+            )
+    for key in others:
+        strayed = _carried(before, after, key)
+        if strayed > STRAY_SHARE * row.total_bytes_received + STRAY_BYTES:
+            return f"{key[1]} in {key[0]}, which is another path's, carried {strayed} bytes"
+    return None
+
+
+def _carried(before: Mapping[Key, LinkCounters], after: Mapping[Key, LinkCounters], key: Key) -> int:
+    """Bytes in the busier direction; 0 for a device that is not there."""
+    if key not in before or key not in after:
+        return 0
+    sent = after[key].tx_bytes - before[key].tx_bytes
+    return max(sent, after[key].rx_bytes - before[key].rx_bytes)

@@ -1,0 +1,38 @@
+"""Options from a TOML file: its keys are the names of options, and `paths` for the path arguments."""
+
+import tomllib
+from collections.abc import Sequence
+
+from pathgauge.errors import UserError
+from pathgauge.options import Texts, texts_of
+from pathgauge.quantities import quoted_file
+
+GREATEST_FILE = 2**20
+
+
+def read_config(path: str) -> tuple[Sequence[str], Texts]:
+    """The path arguments and the options of a file. UserError says what is wrong with it."""
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(GREATEST_FILE + 1)
+    except OSError as error:
+        raise UserError(f"--config: {quoted_file(path)} cannot be read: {error.strerror}") from None
+    if len(raw) > GREATEST_FILE:
+        raise UserError(f"--config: {quoted_file(path)} is larger than 1 MiB", hint="is it the right file?")
+    try:
+        table = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(
+            f"--config: {quoted_file(path)} is not TOML: {error}", hint='write lines such as link-rate = "1gbit"'
+        ) from None
+    paths = table.pop("paths", [])
+    if not (isinstance(paths, list) and all(isinstance(item, str) for item in paths)):
+        raise UserError(
+            f"--config: {quoted_file(path)}: paths is not a list of texts", hint='paths = ["host", "macvlan"]'
+        )
+    if "config" in table:
+        raise UserError(f"--config: {quoted_file(path)} names another file", hint="leave config out of the file")
+    try:
+        return paths, texts_of(table, output=True)
+    except UserError as error:
+        raise UserError(f"--config: {quoted_file(path)}: {error}", hint=error.hint) from None

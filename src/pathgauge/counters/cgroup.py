@@ -1,0 +1,71 @@
+"""The CPU quota that cgroups put on this process, of both versions."""
+
+from pathlib import Path, PurePosixPath
+
+ROOT = Path("/")
+
+
+def cpu_quota(root: Path = ROOT) -> float | None:
+    """The tightest quota on this process or a group above it, in CPUs; None where there is none or it does not show."""
+    quotas = [quota for folder in _groups(root) if (quota := _quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _groups(root: Path) -> list[Path]:
+    """The folders of this process's cpu control groups, from its own up to the mount, in every hierarchy."""
+    memberships = _memberships(_lines(root / "proc/self/cgroup"))
+    folders: list[Path] = []
+    for line in _lines(root / "proc/self/mountinfo"):
+        left, _, right = line.partition(" - ")
+        match left.split(), right.split():
+            case [[_, _, _, mounted, mount, *_], ["cgroup2" | "cgroup" as kind, _, options]]:
+                group = memberships.get(kind)
+                if group is not None and (kind == "cgroup2" or "cpu" in options.split(",")):
+                    parts = _parts_below(PurePosixPath(group), PurePosixPath(_unescape(mounted)))
+                    top = root / _unescape(mount).lstrip("/")
+                    folders.extend(top.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1))
+    return folders
+
+
+def _parts_below(group: PurePosixPath, mounted: PurePosixPath) -> tuple[str, ...]:
+    """Steps from the mounted group to ours; none where ours lies outside (another cgroup namespace)."""
+    inside = group.is_relative_to(mounted) and ".." not in group.parts
+    return group.relative_to(mounted).parts if inside else ()
+
+
+def _memberships(lines: list[str]) -> dict[str, str]:
+    """Kind of hierarchy -> this process's group in it."""
+    found: dict[str, str] = {}
+    for line in lines:
+        number, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if number == "0" and not controllers:
+            found["cgroup2"] = group
+        elif "cpu" in controllers.split(","):
+            found["cgroup"] = group
+    return found
+
+
+def _quota(folder: Path) -> float | None:
+    """One group's own quota in CPUs."""
+    words = " ".join(_lines(folder / "cpu.max")).split()
+    if not words:
+        words = _lines(folder / "cpu.cfs_quota_us") + _lines(folder / "cpu.cfs_period_us")
+    match words:
+        case [quota, period] if quota.isdecimal() and period.isdecimal() and int(period) > 0:
+            return int(quota) / int(period)
+    return None  # "max", or -1: no quota
+
+
+def _unescape(text: str) -> str:
+    """The kernel writes blanks, tabs, newlines and backslashes of paths in octal."""
+    for code in ("040", "011", "012", "134"):
+        text = text.replace(f"\\{code}", chr(int(code, 8)))
+    return text
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,92 @@
+"""The machine's CPU time from the first line of /proc/stat.
+
+The kernel accounts it in ticks of 1/USER_HZ s (10 ms as a rule), mostly by sampling at the timer interrupt: good in
+sums over many slices, too coarse to judge one slice by.
+"""
+
+import os
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from pathgauge.errors import MachineError
+
+PROC_STAT = "/proc/stat"
+# user nice system idle iowait irq softirq steal; guest and guest_nice follow, and are contained in user and nice.
+_COLUMNS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MachineCpu:
+    """CPU seconds of the whole machine since boot, or between two readings.
+
+    `busy` is user, nice, system, irq and softirq time; `softirq` is a part of it. `steal` is what the hypervisor gave
+    to others, in no other field. `idle` includes iowait.
+    """
+
+    busy: float
+    softirq: float
+    steal: float
+    idle: float
+
+
+def parse_stat(text: bytes, ticks_per_second: int) -> MachineCpu:
+    """The `cpu` line of /proc/stat, which must be whole. Raises MachineError if it is not there."""
+    line, newline, _ = text.partition(b"\n")
+    words = line.split()
+    if not newline or not words or words[0] != b"cpu" or len(words) <= _COLUMNS:
+        raise MachineError(f"{PROC_STAT} does not begin with the machine's CPU times.")
+    try:
+        user, nice, system, idle, iowait, irq, softirq, steal = (int(word) for word in words[1 : _COLUMNS + 1])
+    except ValueError as error:
+        raise MachineError(f"{PROC_STAT} holds a CPU time that is not a number.") from error
+    return MachineCpu(
+        busy=(user + nice + system + irq + softirq) / ticks_per_second,
+        softirq=softirq / ticks_per_second,
+        steal=steal / ticks_per_second,
+        idle=(idle + iowait) / ticks_per_second,
+    )
+
+
+def difference(earlier: MachineCpu, later: MachineCpu) -> MachineCpu:
+    """What was spent between two readings. Idle is never below zero: the kernel's iowait may run backwards."""
+    return MachineCpu(
+        busy=later.busy - earlier.busy,
+        softirq=later.softirq - earlier.softirq,
+        steal=later.steal - earlier.steal,
+        idle=max(0.0, later.idle - earlier.idle),
+    )
+
+
+class MachineCpuReader:
+    """Keeps /proc/stat open: one system call a reading. Usable in `with`."""
+
+    def __init__(self, path: str = PROC_STAT) -> None:
+        """Raises MachineError if the file cannot be opened."""
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise MachineError(f"{path} cannot be read: {error.strerror}.", hint="mount -t proc proc /proc") from error
+        self._ticks_per_second = os.sysconf("SC_CLK_TCK")
+
+    def read(self) -> MachineCpu:
+        """The times since boot. Raises MachineError if they cannot be read, also after close()."""
+        try:
+            text = os.pread(self._descriptor, 1024, 0)
+        except OSError as error:
+            raise MachineError(f"{PROC_STAT} cannot be read: {error.strerror}.") from error
+        return parse_stat(text, self._ticks_per_second)
+
+    def close(self) -> None:
+        """May be called more than once."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

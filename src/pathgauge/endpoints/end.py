@@ -1,0 +1,166 @@
+"""The process of one end: it makes sockets on order and runs a loop over each, a thread a connection.
+
+Started by exec with its descriptors on the command line:
+`python -P -m pathgauge.endpoints.end CHANNEL BOARD SLOTS USERNS PARENT` (USERNS is -1 where the lab needs no user
+namespace, PARENT the controller's pid). It ends when the controller's side of the channel closes.
+"""
+
+import errno
+import os
+import socket
+import sys
+import threading
+from dataclasses import dataclass, field
+
+from pathgauge import _native, errors
+from pathgauge.endpoints import messages, sockets
+from pathgauge.endpoints.messages import Accept, Close, Connect, Describe, Done, Failed, Prepare, Reply, Work
+from pathgauge.paths.namespaces import CLONE_NEWUSER, die_with_parent, setns
+
+QUIT = 2
+RING_BYTES = 16 << 20
+
+
+@dataclass(slots=True)
+class Job:
+    """A socket with its loop at work."""
+
+    made: socket.socket
+    transport: sockets.Transport
+    thread: threading.Thread
+
+
+@dataclass(slots=True)
+class End:
+    """All that one end holds: listening or bound sockets by key, jobs by slot."""
+
+    board: _native.Board
+    waiting: dict[int, tuple[socket.socket, sockets.Transport]] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)
+
+    def carry_out(self, order: messages.Order) -> Reply:
+        """Do what is ordered; raises PathgaugeError or OSError."""
+        if isinstance(order, Prepare):
+            return self._prepare(order)
+        if isinstance(order, Connect):
+            return self._connect(order)
+        if isinstance(order, Accept):
+            return self._accept(order)
+        if isinstance(order, Describe):
+            job = self.jobs[order.slot]
+            return sockets.facts(job.made, job.transport)
+        return self._close(order)
+
+    def _prepare(self, order: Prepare) -> Done:
+        made = sockets.make(order.namespace, order.transport, ipv6=order.ipv6, options=order.options)
+        made.bind((order.address, 0))
+        if order.transport == "tcp":
+            made.listen(sockets.BACKLOG)
+        self.waiting[order.key] = made, order.transport
+        return Done(port=made.getsockname()[1])
+
+    def _connect(self, order: Connect) -> Done:
+        made = sockets.make(order.namespace, order.transport, ipv6=order.ipv6, options=order.options)
+        try:
+            sockets.connect(made, order.address, (order.peer_address, order.peer_port))
+        except BaseException:
+            made.close()
+            raise
+        self._start(order.slot, made, order.transport, order.work)
+        return Done(port=made.getsockname()[1])
+
+    def _accept(self, order: Accept) -> Done:
+        waiting, transport = self.waiting[order.key]
+        if transport == "udp":
+            made = self.waiting.pop(order.key)[0]
+            made.connect((order.peer_address, order.peer_port))
+        else:
+            made = _accept_from(waiting, order.peer_port)
+        self._start(order.slot, made, transport, order.work)
+        return Done(port=made.getsockname()[1])
+
+    def _start(self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work) -> None:
+        sockets.arm_timeouts(made)
+        thread = threading.Thread(target=_run, args=(self.board, slot, made, transport, work), daemon=True)
+        self.jobs[slot] = Job(made, transport, thread)
+        thread.start()
+
+    def _close(self, order: Close) -> Done:
+        jobs = [(slot, self.jobs.pop(slot)) for slot in order.slots]
+        for slot, job in jobs:
+            self.board.order(slot, QUIT)
+            try:
+                job.made.shutdown(socket.SHUT_RDWR)
+            except OSError as error:
+                if error.errno not in (errno.ENOTCONN, errno.ECONNRESET):
+                    raise
+        for _slot, job in jobs:
+            job.thread.join()
+            job.made.close()
+        return Done()
+
+
+def _accept_from(listener: socket.socket, peer_port: int) -> socket.socket:
+    """The connection that comes from the port; any other is closed."""
+    listener.settimeout(sockets.CONNECT_SECONDS)
+    while True:
+        made, peer = listener.accept()
+        if peer[1] == peer_port:
+            return made
+        made.close()
+
+
+def _run(board: _native.Board, slot: int, made: socket.socket, transport: sockets.Transport, work: Work) -> None:
+    if work.cpu is not None:
+        os.sched_setaffinity(0, {work.cpu})
+    datagrams = transport == "udp"
+    fd = made.fileno()
+    if work.loop == "send":
+        ring = _ring(made, work.first_size)
+        _native.send_stream(board, slot, fd, datagrams, work.deadline_ns, work.first_size, ring)
+    elif work.loop == "receive":
+        _native.receive_stream(board, slot, fd, datagrams, work.deadline_ns, work.first_size)
+    else:
+        loop = _native.request if work.loop == "request" else _native.respond
+        loop(board, slot, fd, datagrams, work.deadline_ns, work.first_size, work.second_size)
+
+
+def _ring(made: socket.socket, size: int) -> int:
+    """How many buffers the sender takes in turn: netperf's rule, a send buffer's worth and one, so that the data sent
+    are no warmer in the cache than netperf's.
+    """
+    buffer = made.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    return max(1, min(buffer // size + 1, RING_BYTES // size))
+
+
+def _failure(error: Exception) -> Failed:
+    if isinstance(error, errors.PathgaugeError):
+        return Failed(error=type(error).__name__, message=str(error), hint=error.hint)
+    name = "MachineError" if isinstance(error, OSError) else "InternalError"
+    return Failed(error=name, message=f"an end of the test could not go on: {error}", hint="")
+
+
+def serve(channel: socket.socket, end: End) -> None:
+    """Carry out orders until the controller is gone."""
+    while (order := messages.receive_order(channel)) is not None:
+        try:
+            reply = end.carry_out(order)
+        except Exception as error:  # noqa: BLE001 - every failure is the controller's to tell, not a traceback of an end
+            reply = _failure(error)
+        messages.send(channel, reply)
+
+
+def main(arguments: list[str]) -> None:
+    """Enter the lab's user namespace if there is one, then serve."""
+    channel_fd, board_fd, slots, user_namespace, parent = map(int, arguments)
+    if user_namespace >= 0:
+        setns(user_namespace, CLONE_NEWUSER)
+    die_with_parent(parent)
+    board = _native.Board(board_fd, slots)
+    with socket.socket(fileno=channel_fd) as channel:
+        serve(channel, End(board))
+    os._exit(0)  # loops still at work are daemons: nothing of theirs is worth waiting for
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,126 @@
+"""What the controller and an end say to each other, and the socket they say it over.
+
+Both are processes of one run, so the messages are trusted in meaning; they are bounded and typed all the same, and
+every wait has a deadline.
+"""
+
+import socket
+from typing import Literal
+
+import msgspec
+
+LARGEST = 65536
+
+
+class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Set on a socket before it is connected; None leaves the kernel's default. `buffer` in bytes, both ways."""
+
+    buffer: int | None = None
+    nodelay: bool = False
+    congestion: str | None = None
+    dscp: int | None = None
+
+
+class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the server: make the socket of `key` in a namespace and answer with its port (TCP listens, UDP is bound)."""
+
+    key: int
+    namespace: int
+    transport: Literal["tcp", "udp"]
+    ipv6: bool
+    address: str
+    options: SocketOptions
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Which loop an end runs over its socket. Sizes in bytes, the deadline in CLOCK_MONOTONIC ns, cpu None for any."""
+
+    loop: Literal["send", "receive", "request", "respond"]
+    first_size: int
+    second_size: int
+    deadline_ns: int
+    cpu: int | None
+
+
+class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the client: connect to the server's port from a namespace and start to work; answered with the own port."""
+
+    slot: int
+    namespace: int
+    transport: Literal["tcp", "udp"]
+    ipv6: bool
+    address: str
+    peer_address: str
+    peer_port: int
+    options: SocketOptions
+    work: Work
+
+
+class Accept(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the server: take the connection that comes from the client's port and start to work on it."""
+
+    slot: int
+    key: int
+    peer_address: str
+    peer_port: int
+    work: Work
+
+
+class Describe(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Answered with the facts of a slot's socket."""
+
+    slot: int
+
+
+class Close(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """End the work of the slots and close their sockets."""
+
+    slots: list[int]
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The order was carried out; `port` where one was made."""
+
+    port: int = 0
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A connected socket as the kernel has it: buffers in bytes (as getsockopt gives them: doubled), TCP_INFO raw."""
+
+    send_buffer: int
+    receive_buffer: int
+    congestion: str | None
+    tcp_info: bytes
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The order could not be carried out: the name of the error's class in errors.py, its sentence, its hint."""
+
+    error: str
+    message: str
+    hint: str
+
+
+Order = Prepare | Connect | Accept | Describe | Close
+Reply = Done | Facts | Failed
+
+_encoder = msgspec.msgpack.Encoder()
+_orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
+_replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+
+
+def send(channel: socket.socket, message: Order | Reply) -> None:
+    """Send one message; OSError where the other side is gone."""
+    channel.send(_encoder.encode(message))
+
+
+def receive_order(channel: socket.socket) -> Order | None:
+    """The next order; None when the controller is gone."""
+    data = channel.recv(LARGEST)
+    return _orders.decode(data) if data else None
+
+
+def receive_reply(channel: socket.socket) -> Reply | None:
+    """The next reply; None when the end is gone. TimeoutError after the channel's time-out."""
+    data = channel.recv(LARGEST)
+    return _replies.decode(data) if data else None

@@ -1,0 +1,104 @@
+"""Making the sockets of a test: in their namespace, with their options set before anything is negotiated."""
+
+import errno
+import socket
+import struct
+from typing import Literal
+
+from pathgauge.endpoints.messages import Facts, SocketOptions
+from pathgauge.errors import MachineError, MissingFeature, MissingPrivilege, UserError
+from pathgauge.paths.namespaces import CLONE_NEWNET, setns
+
+Transport = Literal["tcp", "udp"]
+
+# No loop waits longer than this for its peer before it looks at its orders again.
+SILENCE_SECONDS = 0.1
+CONNECT_SECONDS = 5.0
+BACKLOG = 16
+
+
+def make(namespace: int, transport: Transport, *, ipv6: bool, options: SocketOptions) -> socket.socket:
+    """A socket that belongs to the namespace; the calling thread stays in it.
+
+    Raises MachineError for what the kernel lacks or refuses, UserError for an option it calls invalid.
+    """
+    setns(namespace, CLONE_NEWNET)
+    family = socket.AF_INET6 if ipv6 else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
+    try:
+        apply(made, transport, options)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def apply(made: socket.socket, transport: Transport, options: SocketOptions) -> None:
+    """Set the options and the time-outs on a socket that is not connected yet."""
+    if options.buffer is not None:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.buffer)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer)
+    if options.dscp is not None:
+        field = options.dscp << 2
+        if made.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, field)
+        else:
+            made.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, field)
+    if transport == "tcp":
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.nodelay))
+        if options.congestion is not None:
+            _set_congestion(made, options.congestion)
+
+
+def arm_timeouts(made: socket.socket) -> None:
+    """Make a connected socket blocking, with the time-outs that the loops need to hear their orders."""
+    made.settimeout(None)
+    limit = struct.pack("@ll", 0, int(SILENCE_SECONDS * 1e6))
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+def connect(made: socket.socket, address: str, peer: tuple[str, int]) -> None:
+    """Bind to the own address and connect. Raises MachineError where the peer does not answer."""
+    made.settimeout(CONNECT_SECONDS)
+    try:
+        made.bind((address, 0))
+        made.connect(peer)
+    except OSError as error:
+        raise MachineError(
+            f"the path from {address} to {peer[0]} does not connect: {error.strerror or error}",
+            hint="look into it: pathgauge lab up PATH..., then pathgauge lab exec NAME -- ping",
+        ) from error
+
+
+def facts(made: socket.socket, transport: Transport) -> Facts:
+    """What the kernel made of the socket's options."""
+    congestion = None
+    info = b""
+    if transport == "tcp":
+        name = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+        congestion = name.split(b"\0")[0].decode("ascii", "replace")
+        info = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512)
+    return Facts(
+        send_buffer=made.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF),
+        receive_buffer=made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF),
+        congestion=congestion,
+        tcp_info=info,
+    )
+
+
+def _set_congestion(made: socket.socket, name: str) -> None:
+    try:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode("ascii", "replace"))
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise MissingFeature(
+                f"this kernel has no congestion control {name!r}",
+                hint=f"modprobe tcp_{name}, or one of those in: sysctl net.ipv4.tcp_available_congestion_control",
+            ) from error
+        if error.errno == errno.EPERM:
+            raise MissingPrivilege(
+                f"congestion control {name!r} is not allowed without root",
+                hint="run as root, or one of those in: sysctl net.ipv4.tcp_allowed_congestion_control",
+            ) from error
+        raise UserError(f"congestion control {name!r} is refused: {error.strerror}") from error

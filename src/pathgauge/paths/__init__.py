@@ -1,0 +1,1 @@
+"""Kinds of path, and the labs that hold them."""

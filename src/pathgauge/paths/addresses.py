@@ -1,0 +1,44 @@
+"""The plan of addresses: for each wire of a lab a /20 out of 198.18.0.0/15 (RFC 2544's range) and a ULA /64."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+from pathgauge.errors import UserError
+
+Family = Literal["ipv4", "ipv6"]
+
+IPV4_PREFIX = 20
+IPV6_PREFIX = 64
+MAX_WIRES = 32
+SERVER = 1
+HOST = 2
+FIRST_CANDIDATE = 10
+LAST_CANDIDATE = 2 ** (32 - IPV4_PREFIX) - 2
+
+_IPV4_BASE = IPv4Address("198.18.0.0")
+_IPV6_BASE = IPv6Address("fd70:6761:7567::")  # an arbitrary global ID, fixed so that documents compare
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One end's address in one family, with the length of its subnet's prefix."""
+
+    family: Family
+    text: str
+    prefix: int
+
+
+def address(wire: int, number: int, family: Family) -> Address:
+    """The `number`-th address (1 - 4094) on a wire (0 - 31). Raises UserError where the plan has no more of either."""
+    if not 0 <= wire < MAX_WIRES:
+        raise UserError(
+            f"a lab has room for {MAX_WIRES} wires",
+            hint="ask for fewer paths that need a wire of their own (macvlan:mode=passthru)",
+        )
+    if not 1 <= number <= LAST_CANDIDATE:
+        raise UserError(f"a wire has room for {LAST_CANDIDATE} addresses", hint="ask for fewer paths")
+    if family == "ipv4":
+        subnet = _IPV4_BASE + wire * 2 ** (32 - IPV4_PREFIX)
+        return Address(family, str(subnet + number), IPV4_PREFIX)
+    return Address(family, str(IPv6Address(int(_IPV6_BASE) + (wire << 64) + number)), IPV6_PREFIX)

@@ -1,0 +1,116 @@
+"""The process that builds a lab and holds it: `python -P -m pathgauge.paths.keeper CHANNEL PARENT`.
+
+It enters a user namespace where it has to, builds what it is told, hands the descriptors over, and waits. The lab is
+anonymous namespaces, so it ends with this process, and this process ends with its controller, unless it is released.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import suppress
+from typing import NoReturn
+
+from pathgauge.errors import InternalError, PathgaugeError
+from pathgauge.paths.namespaces import die_with_parent, enter_user_namespace, is_root_capable, live_on
+
+_RECORD_SECONDS = 1.0
+
+
+def main(channel_number: int, parent: int) -> NoReturn:
+    """Serve the controller; does not return."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the controller's to handle
+    # The user namespace comes before anything that may start threads.
+    refusal: PathgaugeError | None = None
+    rootless = not is_root_capable()
+    if rootless:
+        try:
+            enter_user_namespace()
+        except PathgaugeError as error:
+            refusal = error
+    die_with_parent(parent)
+    channel = socket.socket(fileno=channel_number)
+    try:
+        if refusal is not None:
+            raise refusal
+        _build(channel, rootless=rootless)
+        record = _wait_for_release(channel)
+    except Exception as error:  # noqa: BLE001 - the controller raises it
+        with suppress(OSError):
+            _report(channel, error)
+        os._exit(1)
+    if record is not None:
+        _stand(record)
+    os._exit(0)  # nothing to undo: the kernel takes the namespaces down
+
+
+def _build(channel: socket.socket, *, rootless: bool) -> None:
+    from pathgauge.paths import messages
+    from pathgauge.paths.topology import Topology
+
+    order = messages.receive_order(channel)
+    if order is None:
+        os._exit(0)
+    if not isinstance(order, messages.Build):
+        raise InternalError("the keeper of a lab was told to release what it had not built")
+    topology = Topology()
+    paths = topology.build(order.paths, order.wire)
+    spaces = topology.spaces.values()
+    descriptors = [number for space in spaces for number in (space.namespace, space.counters)]
+    user_namespace = None
+    if rootless:
+        user_namespace = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        descriptors.append(user_namespace)
+    built = messages.Built(
+        spaces=tuple(
+            messages.Space(name=space.name, descriptor=space.namespace, devices=space.devices) for space in spaces
+        ),
+        paths=paths,
+        wire=topology.wire_facts(),
+        user_namespace=user_namespace,
+    )
+    messages.send(channel, built, tuple(descriptors))
+
+
+def _wait_for_release(channel: socket.socket) -> str | None:
+    """The journal's file that the lab now belongs to; None when the controller is gone."""
+    from pathgauge.paths import messages
+
+    order = messages.receive_order(channel)
+    if order is None:
+        return None
+    if not isinstance(order, messages.Release):
+        raise InternalError("the keeper of a lab was told to build a second one")
+    live_on()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    os.chdir("/")
+    messages.send(channel, messages.Released())
+    channel.close()
+    return order.record
+
+
+def _stand(record: str) -> None:
+    """Hold the lab until a signal ends this process, or its record is gone and nobody could find it any more."""
+    while os.path.lexists(record):
+        time.sleep(_RECORD_SECONDS)
+
+
+def _report(channel: socket.socket, error: Exception) -> None:
+    from pathgauge.paths import messages
+
+    if isinstance(error, PathgaugeError):
+        failed = messages.Failed(error=type(error).__name__, message=str(error), hint=error.hint)
+    else:
+        traceback.print_exc()
+        failed = messages.Failed(
+            error="InternalError", message=f"the lab could not be built: {error!r}", hint="please report it"
+        )
+    messages.send(channel, failed)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,131 @@
+"""A lab as the controller sees it: paths that stand, descriptors of their namespaces, and their devices' counters.
+
+The controller enters no namespace and opens no netlink socket: all that is the keeper's.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from pathgauge.counters.link import LinkCounters, parse_net_dev
+from pathgauge.errors import InternalError
+from pathgauge.paths import messages
+from pathgauge.paths.process import KeeperProcess
+from pathgauge.paths.shaping import shaping
+from pathgauge.paths.types import BuiltPath, PathSpec, WireSpec
+
+_CHUNK = 1 << 16
+_SHORT_CHUNK = 2048  # the kernel fills at least a page while it has more to say
+
+
+@dataclass(slots=True)
+class Lab:
+    """A context manager; the lab goes with it, and with this process at the latest.
+
+    `paths` is by name, in the order asked; `user_namespace` is a descriptor or None. `wire_facts` says how each wire
+    was made (rate in bit/s; burst, limit in bytes; queue_discipline; tcp_no_metrics_save).
+    """
+
+    paths: dict[str, BuiltPath]
+    user_namespace: int | None
+    rootless: bool
+    build_seconds: float
+    wire_facts: dict[str, str | int | None]
+    _keeper: KeeperProcess
+    _descriptors: list[int] = field(default_factory=list)
+    _counters: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, specs: Sequence[PathSpec], wire: WireSpec) -> "Lab":
+        """Build a lab. Raises UserError and MachineError; nothing is left then.
+
+        Call it from a thread that lives as long as the lab is needed: the lab dies with it.
+        """
+        began = time.monotonic()
+        if wire.rate is not None:
+            shaping(wire.rate)  # refuses a rate that cannot be before a process is started
+        keeper = KeeperProcess.start()
+        try:
+            received = keeper.order(messages.Build(paths=tuple(specs), wire=wire))
+            return cls._assemble(keeper, received, began)
+        except BaseException:
+            keeper.close()
+            raise
+
+    @classmethod
+    def _assemble(cls, keeper: KeeperProcess, received: messages.Received, began: float) -> "Lab":
+        built, numbers = received.reply, list(received.descriptors)
+        expected = (
+            2 * len(built.spaces) + (built.user_namespace is not None) if isinstance(built, messages.Built) else -1
+        )
+        if not isinstance(built, messages.Built) or len(numbers) != expected:
+            for number in numbers:
+                os.close(number)
+            raise InternalError("the lab's keeper answered with something else than a lab")
+        names = [space.name for space in built.spaces]
+        namespaces = dict(zip(names, numbers[0::2], strict=False))
+        return cls(
+            paths={placed.spec.name: _path(placed, namespaces) for placed in built.paths},
+            user_namespace=numbers[-1] if built.user_namespace is not None else None,
+            rootless=built.user_namespace is not None,
+            build_seconds=time.monotonic() - began,
+            wire_facts=built.wire,
+            _keeper=keeper,
+            _descriptors=numbers,
+            _counters=dict(zip(names, numbers[1::2], strict=False)),
+        )
+
+    @property
+    def keeper_pid(self) -> int:
+        """The process that holds the lab."""
+        return self._keeper.process.pid
+
+    def link_counters(self) -> dict[tuple[str, str], LinkCounters]:
+        """The counters of every device of the lab by (namespace, device), one short read for each namespace."""
+        return {
+            (space, device): counters
+            for space, descriptor in self._counters.items()
+            for device, counters in parse_net_dev(_read_whole(descriptor)).items()
+        }
+
+    def close(self) -> None:
+        """Take the lab down. A second call does nothing."""
+        descriptors, self._descriptors, self._counters = self._descriptors, [], {}
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if self._keeper.process.returncode is None:
+            self._keeper.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _path(placed: messages.Placed, namespaces: dict[str, int]) -> BuiltPath:
+    return BuiltPath(
+        spec=placed.spec,
+        wire=placed.wire,
+        client_namespace=namespaces[placed.client],
+        server_namespace=namespaces[placed.server],
+        client_namespace_name=placed.client,
+        server_namespace_name=placed.server,
+        client_addresses=placed.client_addresses,
+        server_addresses=placed.server_addresses,
+        devices=placed.devices,
+        mtu=placed.mtu,
+    )
+
+
+def _read_whole(descriptor: int) -> bytes:
+    whole = chunk = os.pread(descriptor, _CHUNK, 0)
+    while len(chunk) >= _SHORT_CHUNK:
+        chunk = os.pread(descriptor, _CHUNK, len(whole))
+        whole += chunk
+    return whole

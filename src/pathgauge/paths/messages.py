@@ -1,0 +1,130 @@
+"""What the controller and the keeper of a lab say to each other, and the socket they say it over.
+
+Both are processes of one run; the messages are typed and bounded all the same, and every wait has a deadline.
+"""
+
+import array
+import os
+import socket
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from pathgauge.errors import InternalError
+from pathgauge.paths.types import DeviceRef, PathSpec, WireSpec
+
+LARGEST = 1 << 18
+_MOST_DESCRIPTORS = 253  # SCM_MAX_FD
+
+Family = Literal["ipv4", "ipv6"]
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the keeper: build these paths."""
+
+    paths: tuple[PathSpec, ...]
+    wire: WireSpec
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the keeper: outlive the controller, until SIGTERM or until the journal's file `record` is gone."""
+
+    record: str
+
+
+class Space(msgspec.Struct, frozen=True, kw_only=True):
+    """A namespace of the lab: its descriptor's number in the keeper, and the addresses of its devices."""
+
+    name: str
+    descriptor: int
+    devices: dict[str, dict[Family, str]]
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """A path that stands; the namespaces by name."""
+
+    spec: PathSpec
+    wire: str
+    client: str
+    server: str
+    client_addresses: dict[Family, str]
+    server_addresses: dict[Family, str]
+    devices: tuple[DeviceRef, ...]
+    mtu: int
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The lab stands. With it come descriptors: of each space its namespace and its /proc/net/dev, then the user
+    namespace's where there is one (`user_namespace` is its number in the keeper).
+    """
+
+    spaces: tuple[Space, ...]
+    paths: tuple[Placed, ...]
+    wire: dict[str, str | int | None]
+    user_namespace: int | None
+
+
+class Released(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The keeper has let go of the controller."""
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It could not be done: the name of the error's class in errors.py, its sentence, its hint."""
+
+    error: str
+    message: str
+    hint: str
+
+
+Order = Build | Release
+Reply = Built | Released | Failed
+
+_encoder = msgspec.json.Encoder()
+_orders: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
+_replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A reply with the descriptors that came with it: they are the receiver's to close."""
+
+    reply: Reply
+    descriptors: tuple[int, ...]
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The controller's and the keeper's end of a channel."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * LARGEST)
+    return ours, theirs
+
+
+def send(channel: socket.socket, message: Order | Reply, descriptors: tuple[int, ...] = ()) -> None:
+    """Send one message; OSError where the other side is gone."""
+    socket.send_fds(channel, [_encoder.encode(message)], descriptors)
+
+
+def receive_order(channel: socket.socket) -> Order | None:
+    """The next order; None when the controller is gone."""
+    data = channel.recv(LARGEST)
+    return _orders.decode(data) if data else None
+
+
+def receive_reply(channel: socket.socket) -> Received | None:
+    """The next reply; None when the keeper is gone. TimeoutError after the channel's time-out."""
+    room = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
+    data, ancillary, flags, _ = channel.recvmsg(LARGEST, room, socket.MSG_CMSG_CLOEXEC)
+    descriptors = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+    try:
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise InternalError("a message of the lab's keeper was cut short")
+        return Received(_replies.decode(data), tuple(descriptors)) if data else None
+    except BaseException:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise

@@ -1,0 +1,36 @@
+"""How a wire is shaped: a token bucket (tbf) whose burst does not itself limit, and a queue behind it."""
+
+from dataclasses import dataclass
+
+from pathgauge.errors import UserError
+
+# A GSO packet of 64 KiB has to fit, and what is sent between two ticks of a kernel with HZ=250; then twice the larger.
+_LEAST_BURST = 128 * 1024
+_TICKS_PER_SECOND = 250
+_QUEUE_SECONDS = 0.020
+_LEAST_QUEUE = 256 * 1024
+
+LOWEST_RATE = 8_000  # below, the burst's time overflows tbf's 32 bits
+HIGHEST_RATE = 8 * (2**32 - 1)  # pyroute2 writes tbf's rate in 32 bits of bytes/s, without TCA_TBF_RATE64
+
+
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """tbf's settings: bytes/s, bytes, bytes."""
+
+    rate: int
+    burst: int
+    limit: int
+
+
+def shaping(rate: int) -> Shaping:
+    """The settings for a rate in bit/s. Raises UserError for one that tbf cannot hold."""
+    if rate < LOWEST_RATE:
+        raise UserError(f"a wire cannot be shaped to {rate} bit/s", hint="type a rate of at least 8kbit, such as 1gbit")
+    if rate > HIGHEST_RATE:
+        raise UserError(
+            f"a wire cannot be shaped to {rate} bit/s", hint="type a rate of at most 34gbit, or leave it out"
+        )
+    octets = rate // 8
+    burst = 2 * max(_LEAST_BURST, octets // _TICKS_PER_SECOND)
+    return Shaping(octets, burst, burst + max(_LEAST_QUEUE, int(octets * _QUEUE_SECONDS)))

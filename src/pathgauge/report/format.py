@@ -1,0 +1,65 @@
+"""A comparison's parts in words: values with units, the difference with its interval, the verdict."""
+
+from collections.abc import Sequence
+
+from pathgauge.quantities import UNKNOWN, format_value, significant
+from pathgauge.results.document import Comparison, Ratio
+
+FINE_SPREAD = 0.2  # points of percent below which one decimal place would hide the interval
+MAIN_METRICS = ("goodput", "transaction_rate")  # those that a row without a metric's name shows
+COLOURS = {"slower": "31", "faster": "32", "equivalent": "32", "undecided": "33"}
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a short percentage: `2 %`, `0.5 %`."""
+    return f"{100 * fraction:.6g} %"
+
+
+def difference(ratio: Ratio) -> str:
+    """The ratio as a difference: `-4.7 % [-5.2, -4.1]`; a missing part is unknown."""
+    if ratio.estimate is None:
+        return UNKNOWN
+    changes = [None if value is None else 100 * (value - 1) for value in (ratio.estimate, ratio.low, ratio.high)]
+    known = [change for change in changes if change is not None]
+    spread = max(known) - min(known)
+    digits = 1 if len(known) == 1 or spread >= FINE_SPREAD else 2
+    middle, low, high = ("?" if change is None else f"{change:+.{digits}f}" for change in changes)
+    return f"{middle} % [{low}, {high}]"
+
+
+def verdict(row: Comparison) -> str:
+    """The verdict in words, with what it means where faster and slower are odd words for the metric."""
+    if row.verdict in ("slower", "faster") and row.better == "lower" and not row.metric.startswith("latency"):
+        return f"{row.verdict} ({'worse' if row.verdict == 'slower' else 'better'})"
+    return row.verdict
+
+
+def pair(first: Comparison | None, second: Comparison | None, side: str) -> str:
+    """Two metrics of the same unit, client's and server's, of one side: `0.99/0.61 CPU`; `?` where one is unknown."""
+    values = [None if row is None else getattr(row, side).estimate for row in (first, second)]
+    if all(value is None for value in values):
+        return UNKNOWN
+    unit = next(row.unit for row in (first, second) if row is not None)
+    return "/".join("?" if value is None else significant(value) for value in values) + f" {unit}"
+
+
+def sentence(row: Comparison) -> str:
+    """One comparison on one line, for logs."""
+    baseline, candidate = (format_value(side.estimate, row.unit) for side in (row.baseline, row.candidate))
+    metric = "" if row.metric in MAIN_METRICS else f" {row.metric}"
+    return (
+        f"{row.test}{metric}: {row.candidate.path} {candidate} against {row.baseline.path} {baseline}, "
+        f"{difference(row.ratio)}, {verdict(row)}; {row.blocks} blocks, {row.measured_seconds:.1f} s"
+    )
+
+
+def find(rows: Sequence[Comparison], like: Comparison, metric: str) -> Comparison | None:
+    """The comparison of another metric, for the same test and candidate."""
+    return next(
+        (
+            row
+            for row in rows
+            if row.metric == metric and row.test == like.test and row.candidate.path == like.candidate.path
+        ),
+        None,
+    )

@@ -1,0 +1,167 @@
+"""The table of a document. Plain text of its own making: the same in a pipe as on a terminal, only without colour.
+
+Columns are as wide as what stands in them; nothing is ever cut. A terminal too narrow for the table gets its costs in a
+table of their own, and one too narrow for that the same cells one below the other.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pathgauge.quantities import clean, format_value
+from pathgauge.report import format as words
+from pathgauge.results.document import Comparison, Result
+
+GAP = "  "
+VERDICT = 8
+_WHOLE: list[Sequence[int]] = [range(9)]
+_COSTS_APART: list[Sequence[int]] = [(0, 1, 2, 3, VERDICT), (0, 4, 5, 6, 7)]
+_THREE_PARTS: list[Sequence[int]] = [(0, 1, 2, 3, VERDICT), (0, 4, 5), (0, 6, 7)]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How to print: columns of the terminal (None: no terminal, any width will do) and whether in colour."""
+
+    width: int | None = None
+    colours: bool = False
+
+
+def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[str]:
+    """The whole report: the table, what is behind undecided verdicts, warnings. `metrics` adds rows for these."""
+    primary, extra = _rows(result, metrics)
+    if not primary and not extra:
+        yield "No test has been compared."
+    else:
+        yield from _table(result, primary, extra, look)
+    yield from _reasons([*primary, *extra])
+    if result.ended != "complete":
+        yield clean(f"This run did not end by itself: {result.ended}.")
+    for warning in result.warnings:
+        yield clean(f"warning: {warning}")
+
+
+def _rows(result: Result, metrics: Sequence[str]) -> tuple[list[Comparison], list[Comparison]]:
+    """One row for each test and candidate, then those of further metrics that were asked for, then or now."""
+    first: dict[tuple[str, str], Comparison] = {}
+    for row in result.comparisons:
+        if row.primary:
+            first.setdefault((row.test, row.candidate.path), row)
+    primary = list(first.values())
+    extra = [row for row in result.comparisons if (row.primary or row.metric in metrics) and row not in primary]
+    return primary, extra
+
+
+def _table(result: Result, primary: Sequence[Comparison], extra: Sequence[Comparison], look: Look) -> Iterator[str]:
+    rows = [*primary, *extra]
+    baseline = rows[0].baseline.path
+    candidates = list(dict.fromkeys(row.candidate.path for row in rows))
+    candidate = candidates[0] if len(candidates) == 1 else ""
+    header = [
+        "test",
+        f"{baseline} (baseline)",
+        candidate or "candidate",
+        "difference",
+        f"CPU {baseline}",
+        f"CPU {candidate or 'candidate'}",
+        f"demand {baseline}",
+        f"demand {candidate or 'candidate'}",
+        "verdict",
+    ]
+    cells = [_cells(result.comparisons, row, named=not candidate, whole=row in primary) for row in rows]
+    header = [clean(cell) for cell in header]
+    cells = [[clean(cell) for cell in row] for row in cells]
+    colours = [words.COLOURS[row.verdict] if look.colours else "" for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    parts = _parts(widths, look.width)
+    if parts is None:
+        yield from _narrow(header, cells, colours)
+    else:
+        for number, columns in enumerate(parts):
+            if number:
+                yield ""
+            yield from _wide(header, cells[: len(rows) if number == 0 else len(primary)], widths, colours, columns)
+    yield ""
+    confidence = rows[0].ratio.confidence
+    yield f"Difference: candidate against baseline, with its {words.percent(confidence)} interval."
+    yield f"Equivalent: within the margin, {_margins(rows)}. CPU and (service) demand: client/server."
+
+
+def _margins(rows: Sequence[Comparison]) -> str:
+    """`2 %`, or where they differ `2 % (goodput), 10 % (loss)`."""
+    margins: dict[float, list[str]] = {}
+    for row in rows:
+        names = margins.setdefault(row.margin, [])
+        names += [] if row.metric in names else [row.metric]
+    if len(margins) == 1:
+        return words.percent(rows[0].margin)
+    return clean(", ".join(f"{words.percent(margin)} ({', '.join(names)})" for margin, names in margins.items()))
+
+
+def _cells(every: Sequence[Comparison], row: Comparison, *, named: bool, whole: bool) -> list[str]:
+    """The cells of a row; only a test's first row, the whole one, has CPU and service demand."""
+    local, remote = (words.find(every, row, f"cpu_{end}") for end in ("local", "remote"))
+    near, far = (words.find(every, row, f"service_demand_{end}") for end in ("local", "remote"))
+    costs = [words.pair(*both, side) for both in ((local, remote), (near, far)) for side in ("baseline", "candidate")]
+    candidate = format_value(row.candidate.estimate, row.unit)
+    return [
+        row.test if whole else f"{row.test} {row.metric}",
+        format_value(row.baseline.estimate, row.unit),
+        f"{row.candidate.path} {candidate}" if named else candidate,
+        words.difference(row.ratio),
+        *(costs if whole else [""] * len(costs)),
+        words.verdict(row),
+    ]
+
+
+def _painted(text: str, colour: str) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+
+def _parts(widths: Sequence[int], width: int | None) -> list[Sequence[int]] | None:
+    """Which columns stand side by side: all, or the costs apart in one part or two; None if even that is too wide."""
+    for parts in (_WHOLE, _COSTS_APART, _THREE_PARTS):
+        widest = max(sum(widths[column] + len(GAP) for column in part) - len(GAP) for part in parts)
+        if width is None or widest <= width:
+            return parts
+    return None
+
+
+def _wide(
+    header: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    colours: Sequence[str],
+    columns: Sequence[int],
+) -> Iterator[str]:
+    def joined(row: Sequence[str], colour: str) -> str:
+        """The test's name and the verdict stand to the left, numbers to the right."""
+        parts = []
+        for column in columns:
+            if column == VERDICT:
+                parts.append(_painted(row[column], colour))
+            else:
+                parts.append(row[column].rjust(widths[column]) if column else row[column].ljust(widths[column]))
+        return GAP.join(parts).rstrip()
+
+    yield joined(header, "")
+    for row, colour in zip(cells, colours, strict=False):
+        yield joined(row, colour)
+
+
+def _narrow(header: Sequence[str], cells: Sequence[Sequence[str]], colours: Sequence[str]) -> Iterator[str]:
+    width = max(map(len, header))
+    for number, (row, colour) in enumerate(zip(cells, colours, strict=True)):
+        if number:
+            yield ""
+        yield row[0]
+        for name, cell in zip(header[1:-1], row[1:-1], strict=True):
+            if cell:
+                yield f"  {name.ljust(width)}  {cell}"
+        yield f"  {header[-1].ljust(width)}  {_painted(row[-1], colour)}"
+
+
+def _reasons(rows: Sequence[Comparison]) -> Iterator[str]:
+    """Why a verdict is undecided: whether zero is excluded, or what was refused."""
+    for row in rows:
+        if row.verdict == "undecided" and row.reason:
+            yield clean(f"{row.test} {row.metric}, {row.candidate.path}: undecided: {row.reason}")

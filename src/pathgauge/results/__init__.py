@@ -1,0 +1,1 @@
+"""The results document: its types, its schema, reading and writing."""

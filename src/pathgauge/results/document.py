@@ -1,0 +1,184 @@
+"""The typed results document, `pathgauge.result/1`.
+
+Units are SI throughout (`bit/s`, `s`, `byte`), but service demand, which is netperf's `us/KiB` and `us/transaction`.
+What is not known is `null`, never zero.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+SCHEMA: Final = "pathgauge.result/1"
+
+VerdictName = Literal["slower", "faster", "equivalent", "undecided"]
+Better = Literal["higher", "lower"]
+
+
+class Ratio(msgspec.Struct, frozen=True, kw_only=True):
+    """Candidate over baseline; all three null where no ratio exists (the comparison's reason says why)."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+
+
+class PathEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """One path's value of one metric, in the comparison's unit, with its interval at the ratio's confidence."""
+
+    path: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One test and one metric, one candidate against the baseline."""
+
+    test: str
+    parameters: dict[str, str | int | bool | None]
+    metric: str
+    unit: str
+    better: Better
+    primary: bool
+    baseline: PathEstimate
+    candidate: PathEstimate
+    ratio: Ratio
+    margin: float
+    verdict: VerdictName
+    reason: str
+    blocks: int
+    measured_seconds: float
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A device of a path. Role: `own` (the path's end device), `lower` (below it), `wire` (before the server)."""
+
+    namespace: str
+    name: str
+    role: Literal["own", "lower", "wire"]
+    kind: str = ""
+    mtu: int | None = None
+    offloads: dict[str, bool] = {}
+    queue_discipline: str = ""
+
+
+class PathDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A path as it was measured. `settings` are test parameters of this path alone (`--set`, `--vary`)."""
+
+    name: str
+    kind: str
+    options: dict[str, str] = {}
+    settings: dict[str, str] = {}
+    wire: str = ""
+    client_namespace: str = ""
+    server_namespace: str = ""
+    addresses: dict[str, str] = {}
+    devices: list[Device] = []
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine and what is installed on it, as far as it can be known without privilege."""
+
+    kernel: str
+    machine: str
+    distribution: str
+    cpu_model: str
+    cpus: int
+    cpus_allowed: list[int]
+    memory_bytes: int | None
+    virtualization: str | None
+    governor: str | None
+    clocksource: str | None
+    rootless: bool
+    cycles: bool
+    sysctls: dict[str, str]
+    versions: dict[str, str]
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """What was negotiated on a path's connections, as the last block found it (sizes in bytes)."""
+
+    path: str
+    mss: int | None = None
+    local_send_buffer: int | None = None
+    local_receive_buffer: int | None = None
+    remote_send_buffer: int | None = None
+    remote_receive_buffer: int | None = None
+    congestion: str | None = None
+
+
+class TestRun(msgspec.Struct, frozen=True, kw_only=True):
+    """How one test was run over all its paths."""
+
+    __test__ = False  # not a pytest class
+
+    test: str
+    parameters: dict[str, str | int | bool | None]
+    slice_seconds: float
+    warmup_seconds: float
+    ramp_seconds: float
+    local_cpu: int | None
+    remote_cpu: int | None
+    seed: int
+    blocks: int
+    void_blocks: int
+    looks: int
+    stopped: str
+    connections: list[Connection] = []
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """One slice, raw: counters are differences between its edges, but those called `total`, which run from its start
+    to the drained end. `start` is seconds since the run began. Latency is an HDR histogram of ns, 3 significant digits
+    (its V2 compressed encoding in base64).
+    """
+
+    test: str
+    path: str
+    block: int
+    position: int
+    start: float
+    void: str | None = None
+    local_seconds: float
+    remote_seconds: float
+    bytes_sent: int
+    bytes_received: int
+    messages_sent: int
+    messages_received: int
+    transactions: int
+    total_bytes_sent: int
+    total_bytes_received: int
+    cpu_local_seconds: float | None = None
+    cpu_remote_seconds: float | None = None
+    machine_seconds: float | None = None
+    machine_busy_seconds: float | None = None
+    machine_softirq_seconds: float | None = None
+    machine_steal_seconds: float | None = None
+    cycles: int | None = None
+    retransmits: int | None = None
+    busy_seconds: float | None = None
+    receive_window_limited_seconds: float | None = None
+    send_buffer_limited_seconds: float | None = None
+    mss: int | None = None
+    congestion_window: int | None = None
+    rtt_seconds: float | None = None
+    min_rtt_seconds: float | None = None
+    latency: str | None = None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of `pathgauge compare`, whole: whoever has it can redo the statistics."""
+
+    schema: Literal["pathgauge.result/1"] = SCHEMA
+    created: str
+    command: list[str]
+    ended: str
+    labs: int = 1
+    environment: Environment
+    paths: list[PathDescription]
+    wire: dict[str, str | int | None]
+    tests: list[TestRun]
+    comparisons: list[Comparison]
+    warnings: list[str] = []
+    slices: list[Slice] = []

@@ -1,0 +1,58 @@
+"""What every kind of test has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pathgauge.traffic.parameters import Parameters
+
+End = Literal["local", "remote"]
+
+
+@dataclass(frozen=True, slots=True)
+class TestKind:
+    """One of netperf's tests.
+
+    `active` is the end that acts on orders: it sends the stream, or the requests. `parameters` names the fields of
+    Parameters that the test heeds. `complete` fills what was left open, given the least MTU of the paths.
+    """
+
+    __test__ = False  # not a pytest class
+
+    name: str
+    summary: str
+    transport: Literal["tcp", "udp"]
+    pattern: Literal["stream", "transactions"]
+    active: End
+    primary: str
+    metrics: tuple[str, ...]
+    parameters: frozenset[str]
+    complete: Callable[[Parameters, int], Parameters]
+
+    @property
+    def passive(self) -> End:
+        """The end that receives the stream, or answers."""
+        return "remote" if self.active == "local" else "local"
+
+
+CPU_METRICS = ("cpu_local", "cpu_remote", "cpu_machine")
+DEMAND_METRICS = ("service_demand_local", "service_demand_remote", "service_demand_machine")
+LATENCY_METRICS = (
+    "latency_mean",
+    "latency_p50",
+    "latency_p90",
+    "latency_p99",
+    "latency_p999",
+    "latency_max",
+)
+
+PLACEMENT = frozenset({"local_buffer", "remote_buffer", "dscp", "local_cpu", "remote_cpu", "ipv6"})
+STREAM = PLACEMENT | {"send_size", "receive_size"}
+TRANSACTIONS = PLACEMENT | {"request_size", "response_size"}
+TCP = frozenset({"nodelay", "congestion"})
+
+
+def udp_payload(mtu: int, *, ipv6: bool) -> int:
+    """The largest datagram payload in bytes that a device of this MTU carries unfragmented."""
+    headers = 40 + 8 if ipv6 else 20 + 8
+    return max(1, mtu - headers)

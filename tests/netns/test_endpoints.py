@@ -1,0 +1,154 @@
+"""The two ends over a real lab: what they set, what they report, how they die."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from pathgauge.compare.arm import EngineArm
+from pathgauge.compare.arms import placed
+from pathgauge.compare.engine import Engine
+from pathgauge.errors import EndDied, MachineError, MissingFeature
+from pathgauge.paths.lab import Lab
+from pathgauge.paths.types import PathSpec, WireSpec
+from pathgauge.traffic.parameters import Parameters
+from pathgauge.traffic.registry import TESTS
+
+pytestmark = pytest.mark.netns
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    specs = [PathSpec("host", "host"), PathSpec("macvlan", "macvlan", {"mode": "bridge"})]
+    with Lab.build(specs, WireSpec()) as built:
+        yield built
+
+
+@pytest.fixture
+def engine(lab: Lab) -> Iterator[Engine]:
+    with Engine(lab, 1, None) as running:
+        yield running
+
+
+def arm(engine: Engine, test: str, path: str = "macvlan", **parameters: object) -> EngineArm:
+    kind, built = TESTS[test], engine.lab.paths[path]
+    given = msgspec.structs.replace(Parameters(), **parameters)
+    return EngineArm(engine, path, built, kind, kind.complete(placed(given), built.mtu), 0)
+
+
+@pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize("test", list(TESTS))
+def test_every_test_moves_payload_through_its_devices(engine: Engine, test: str, ipv6: bool) -> None:
+    under = arm(engine, test, ipv6=ipv6)
+    under.open()
+    under.warm(0.02)
+    row = under.measure(0.005, 0.05).row
+    under.close()
+    assert row.void is None
+    assert row.bytes_received > 0
+    assert row.local_seconds == pytest.approx(0.05, abs=0.04)
+    assert row.cpu_local_seconds is not None
+    assert 0 < row.cpu_local_seconds < 0.1
+    if TESTS[test].pattern == "transactions":
+        assert row.transactions > 10
+    if TESTS[test].transport == "tcp":
+        assert row.total_bytes_sent == row.total_bytes_received or TESTS[test].pattern == "transactions"
+        assert row.mss is not None
+        assert row.mss in (1448, 1428)
+    else:
+        assert row.mss is None
+
+
+def test_latencies_are_those_of_the_slice(engine: Engine) -> None:
+    under = arm(engine, "TCP_RR", "host")
+    under.open()
+    under.warm(0.01)
+    for _ in range(2):
+        measured = under.measure(0.005, 0.05)
+        assert measured.latency is not None
+        assert int(measured.latency.counts.sum()) == measured.row.transactions
+    under.close()
+
+
+def test_options_reach_both_sockets(engine: Engine) -> None:
+    under = arm(engine, "TCP_STREAM", local_buffer=65536, remote_buffer=32768, congestion="reno", nodelay=True)
+    under.open()
+    under.warm(0.01)
+    seen = under.connection()
+    under.close()
+    assert seen.local_send_buffer == 2 * 65536  # the kernel doubles what is asked
+    assert seen.remote_receive_buffer == 2 * 32768
+    assert seen.congestion == "reno"
+    assert seen.mss == 1448
+
+
+def test_a_socket_of_a_reopened_arm_is_fresh(engine: Engine) -> None:
+    under = arm(engine, "TCP_STREAM")
+    ports = []
+    for _ in range(3):
+        under.open()
+        under.warm(0.01)
+        assert under.measure(0.0, 0.02).row.void is None
+        under.close()
+        ports.append(under.port)
+    assert len(set(ports)) == 1, "the listening socket stays"
+
+
+def test_an_unknown_congestion_control_is_a_missing_feature(engine: Engine) -> None:
+    with pytest.raises(MissingFeature, match="no congestion control 'nonesuch'") as caught:
+        arm(engine, "TCP_STREAM", congestion="nonesuch").open()
+    assert "modprobe" in caught.value.hint
+
+
+@pytest.mark.parametrize("end", ["local", "remote"])
+def test_an_end_that_is_killed_in_mid_slice_is_told_in_a_sentence(lab: Lab, end: str) -> None:
+    with Engine(lab, 1, None) as engine:
+        under = arm(engine, "TCP_STREAM")
+        under.open()
+        under.warm(0.01)
+        process = engine.ends[end].process  # type: ignore[index]
+        os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises(MachineError) as caught:
+            under.measure(0.01, 0.05)
+        assert isinstance(caught.value, EndDied)
+        assert "SIGKILL" in str(caught.value)
+
+
+def test_the_ends_are_gone_when_the_engine_is_closed(lab: Lab) -> None:
+    with Engine(lab, 1, None) as engine:
+        pids = [end.process.pid for end in engine.ends.values()]
+        assert all(os.path.exists(f"/proc/{pid}") for pid in pids)
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+
+def test_blocks_leave_no_descriptor_behind(engine: Engine) -> None:
+    under = arm(engine, "UDP_RR")
+
+    def descriptors() -> list[int]:
+        pids = [end.process.pid for end in engine.ends.values()]
+        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+
+    counts = []
+    for _ in range(5):
+        under.open()
+        under.warm(0.005)
+        under.close()
+        counts.append(descriptors())
+    assert counts[1] == counts[-1]
+
+
+def test_a_slow_wire_is_drained_before_the_next_slice(lab: Lab) -> None:
+    del lab
+    with Lab.build([PathSpec("host", "host")], WireSpec(rate=20_000_000)) as slow, Engine(slow, 1, None) as engine:
+        under = arm(engine, "TCP_STREAM", "host")
+        under.open()
+        start = time.monotonic()
+        row = under.measure(0.05, 0.2).row
+        under.close()
+    assert row.void is None
+    assert row.total_bytes_sent == row.total_bytes_received
+    assert 8 * row.bytes_received / row.remote_seconds < 21e6
+    assert time.monotonic() - start < 10

@@ -1,0 +1,156 @@
+"""Intervals: what they refuse, what they promise, what swapping and scaling do to them."""
+
+import itertools
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pathgauge.statistics.interval import (
+    MINIMUM_BLOCKS,
+    Interval,
+    Refusal,
+    confidence_at_look,
+    next_look,
+    of_blocks,
+    of_logs,
+    of_sums,
+    student,
+)
+
+positive = st.floats(min_value=1e-6, max_value=1e12)
+blocks = st.lists(st.tuples(positive, positive), min_size=MINIMUM_BLOCKS, max_size=30)
+
+
+def interval(found: Interval | Refusal) -> Interval:
+    assert isinstance(found, Interval), found
+    return found
+
+
+def test_student_quantiles_are_those_of_the_tables() -> None:
+    assert student(0.95, 4) == pytest.approx(2.7764, abs=1e-4)
+    assert student(0.99, 9) == pytest.approx(3.2498, abs=1e-4)
+    assert student(0.95, 10**9) == pytest.approx(1.95996, abs=1e-4)
+
+
+def test_interval_of_known_logs() -> None:
+    found = interval(of_logs([0.0, 0.1, -0.1, 0.05, -0.05], 0.95))
+    half = 2.7764 * math.sqrt(0.00625 / 5)
+    assert found.estimate == pytest.approx(1.0)
+    assert math.log(found.high) == pytest.approx(half, rel=1e-4)
+    assert math.log(found.low) == pytest.approx(-half, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("logs", "reason"),
+    [
+        ([], "0 valid blocks"),
+        ([0.1] * (MINIMUM_BLOCKS - 1), "valid blocks"),
+        ([0.1] * 8, "exactly the same"),
+        ([0.1, 0.2, 0.3, 0.1, math.nan], "no number"),
+        ([0.1, 0.2, 0.3, 0.1, math.inf], "no number"),
+    ],
+)
+def test_refusals(logs: list[float], reason: str) -> None:
+    found = of_logs(logs, 0.95)
+    assert isinstance(found, Refusal)
+    assert reason in found.reason
+
+
+def test_a_block_of_zero_is_refused() -> None:
+    found = of_blocks([1.0, 2.0, 3.0, 4.0, 0.0], [1.0, 2.0, 3.0, 4.0, 5.0], 0.95)
+    assert isinstance(found, Refusal)
+
+
+@given(blocks)
+def test_swapping_the_paths_inverts_the_ratio(pairs: list[tuple[float, float]]) -> None:
+    before, after = [a for a, _ in pairs], [b for _, b in pairs]
+    there, back = of_blocks(before, after, 0.95), of_blocks(after, before, 0.95)
+    if isinstance(there, Refusal) or isinstance(back, Refusal):
+        assert type(there) is type(back)
+        return
+    assert math.log(there.estimate) == pytest.approx(-math.log(back.estimate), abs=1e-6)
+    assert math.log(there.low) == pytest.approx(-math.log(back.high), abs=1e-6)
+
+
+@given(blocks, st.floats(min_value=1e-3, max_value=1e3))
+def test_units_change_nothing(pairs: list[tuple[float, float]], unit: float) -> None:
+    before, after = [a for a, _ in pairs], [b for _, b in pairs]
+    plain = of_blocks(before, after, 0.95)
+    scaled = of_blocks([unit * a for a in before], [unit * b for b in after], 0.95)
+    if isinstance(plain, Refusal) or isinstance(scaled, Refusal):
+        return  # rounding may make a nearly constant series constant
+    assert math.log(scaled.low) == pytest.approx(math.log(plain.low), abs=1e-5)
+
+
+@given(st.lists(st.tuples(positive, positive, positive, positive), min_size=MINIMUM_BLOCKS, max_size=20))
+def test_sums_swap_and_centre(terms: list[tuple[float, float, float, float]]) -> None:
+    before, after = [(a, b) for a, b, _, _ in terms], [(c, d) for _, _, c, d in terms]
+    there, back = of_sums(before, after, 0.95), of_sums(after, before, 0.95)
+    if isinstance(there, Refusal) or isinstance(back, Refusal):
+        return
+    top, bottom = (
+        sum(c for c, _ in after) / sum(d for _, d in after),
+        sum(a for a, _ in before) / sum(b for _, b in before),
+    )
+    assert there.estimate == pytest.approx(top / bottom, rel=1e-6)
+    assert math.log(there.estimate) == pytest.approx(-math.log(back.estimate), abs=1e-6)
+    assert there.low <= there.estimate <= there.high
+
+
+def test_sums_without_events_are_refused() -> None:
+    nothing = [(0.0, 1.0)] * 6
+    assert isinstance(of_sums(nothing, nothing, 0.95), Refusal)
+    assert isinstance(of_sums(None, [(1.0, 1.0)] * 3, 0.95), Refusal)
+    one_event = [(1.0, 1.0), *[(0.0, 1.0)] * 6]
+    assert isinstance(of_sums(one_event, one_event, 0.95), Refusal)  # all of it hangs on one block
+
+
+def test_looks_together_spend_the_promised_error_and_no_more() -> None:
+    spent = sum(1.0 - confidence_at_look(0.95, look) for look in range(1, 10_000))
+    assert spent <= 0.05
+    assert spent == pytest.approx(0.05, rel=1e-3)
+
+
+def test_looks_get_rarer() -> None:
+    at, seen = 0, []
+    while at < 200:
+        at = next_look(at)
+        seen.append(at)
+    assert seen[0] == MINIMUM_BLOCKS
+    assert all(later > earlier for earlier, later in itertools.pairwise(seen))
+    assert len(seen) < 20
+
+
+def test_coverage_of_the_interval_under_peeking() -> None:
+    """2,000 simulated A/A runs of normal blocks, looked at after every look: at most 5 % may ever exclude 1.
+
+    The seed is fixed, so this cannot flicker; the union bound is conservative, so the share lies well below.
+    """
+    generator = random.Random(20070709)
+    false = 0
+    for _ in range(2000):
+        logs: list[float] = []
+        at, look = 0, 0
+        while at < 60:
+            at, look = next_look(at), look + 1
+            while len(logs) < at:
+                logs.append(generator.gauss(0.0, 0.05))
+            found = interval(of_logs(logs, confidence_at_look(0.95, look)))
+            if found.low > 1.0 or found.high < 1.0:
+                false += 1
+                break
+    assert false / 2000 <= 0.05
+
+
+def test_jackknife_covers_a_ratio_of_sums() -> None:
+    """Poisson-like ticks with equal rates: the 95 % interval must hold 1 in at least 93 % of 1,000 seeded runs."""
+    generator = random.Random(1)
+    held = 0
+    for _ in range(1000):
+        draw = [[(max(0.0, generator.gauss(5.0, 2.0)), generator.uniform(0.9, 1.1)) for _ in range(20)] for _ in "ab"]
+        found = interval(of_sums(draw[0], draw[1], 0.95))
+        held += found.low <= 1.0 <= found.high
+    assert held >= 930

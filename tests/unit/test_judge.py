@@ -1,0 +1,121 @@
+"""From blocks to comparisons: each metric's statistics, units, refusals."""
+
+import random
+
+import msgspec
+import pytest
+
+from arms_twin import TwinArm
+from pathgauge.compare.judge import Question, judge
+from pathgauge.compare.loop import Plan, run_block
+from pathgauge.compare.measured import Block, Measured
+from pathgauge.results.document import Comparison
+from pathgauge.traffic.metrics import METRICS
+from pathgauge.traffic.registry import TESTS
+
+
+def blocks_of(count: int, candidate_rate: float = 1e9, test: str = "TCP_STREAM") -> list[Block]:
+    arms = [TwinArm("a", seed=1), TwinArm("b", rate=candidate_rate, seed=2)]
+    plan = Plan(0.0, 0.0, 0.02)
+    made = [run_block(arms, number, plan, random.Random(number)) for number in range(count)]
+    for block in made:
+        for rows in block.slices.values():
+            rows[:] = [Measured(msgspec.structs.replace(m.row, test=test), m.latency) for m in rows]
+    return made
+
+
+def judged(test: str, blocks: list[Block], metrics: list[str] | None = None, look: int = 1) -> dict[str, Comparison]:
+    kind = TESTS[test]
+    asked = Question(
+        kind=kind,
+        parameters={},
+        confidence=0.95,
+        margins={"cpu_local": 0.5},
+        primary=frozenset({kind.primary}),
+        look=look,
+        seed=7,
+    )
+    return {row.metric: row for row in judge(asked, metrics or list(kind.metrics), blocks, "a", "b")}
+
+
+@pytest.mark.parametrize("test", list(TESTS))
+def test_every_metric_of_every_test_gets_a_row(test: str) -> None:
+    rows = judged(test, blocks_of(8, test=test))
+    assert list(rows) == list(TESTS[test].metrics)
+    assert [name for name, row in rows.items() if row.primary] == [TESTS[test].primary]
+    assert all(row.unit and row.better == METRICS[name].better for name, row in rows.items())
+
+
+def test_goodput_is_bits_over_seconds_with_its_interval_around_it() -> None:
+    row = judged("TCP_STREAM", blocks_of(10, 0.9e9))["goodput"]
+    assert row.baseline.estimate == pytest.approx(8e9, rel=0.02)
+    assert row.ratio.estimate == pytest.approx(0.9, rel=0.02)
+    assert row.verdict == "slower"
+    assert row.unit == "bit/s"
+    low, middle, high = row.baseline.low, row.baseline.estimate, row.baseline.high
+    assert low is not None
+    assert middle is not None
+    assert high is not None
+    assert low < middle < high
+
+
+def test_service_demand_is_microseconds_for_a_kibibyte() -> None:
+    row = judged("TCP_STREAM", blocks_of(10))["service_demand_local"]
+    assert row.unit == "us/KiB"
+    assert row.baseline.estimate == pytest.approx(0.5 * 1e6 / (1e9 / 1024), rel=0.02)
+
+
+def test_service_demand_of_transactions_has_its_own_unit() -> None:
+    row = judged("TCP_RR", blocks_of(10, test="TCP_RR"))["service_demand_local"]
+    assert row.unit == "us/transaction"
+
+
+def test_latency_comes_from_the_histograms() -> None:
+    rows = judged("TCP_RR", blocks_of(10, test="TCP_RR"))
+    assert rows["latency_p50"].baseline.estimate == rows["latency_p50"].candidate.estimate
+    p50, p99 = rows["latency_p50"].baseline.estimate, rows["latency_max"].baseline.estimate
+    assert p50 is not None
+    assert p99 is not None
+    assert p50 < p99
+    assert rows["latency_max"].verdict == "undecided"
+
+
+def test_unknown_counters_are_unknown_not_zero() -> None:
+    row = judged("TCP_STREAM", blocks_of(10))["cycles_per_byte"]
+    assert row.baseline.estimate is None
+    assert row.ratio.estimate is None
+    assert row.verdict == "undecided"
+    assert "unknown" in row.reason
+
+
+def test_events_that_never_came_have_no_ratio() -> None:
+    row = judged("TCP_STREAM", blocks_of(10))["retransmits"]
+    assert row.baseline.estimate == 0.0
+    assert row.ratio.estimate is None
+    assert row.verdict == "undecided"
+
+
+def test_void_blocks_are_left_out() -> None:
+    blocks = blocks_of(10)
+    rows = blocks[3].slices["b"]
+    rows[0] = Measured(msgspec.structs.replace(rows[0].row, void="stray", bytes_received=1), rows[0].latency)
+    assert judged("TCP_STREAM", blocks)["goodput"].blocks == 9
+
+
+def test_no_block_at_all_is_refused_in_every_row() -> None:
+    for row in judged("TCP_RR", []).values():
+        assert row.verdict == "undecided"
+        assert row.ratio.estimate is None
+        assert row.blocks == 0
+
+
+def test_later_looks_are_wider() -> None:
+    blocks = blocks_of(10)
+    first, fifth = judged("TCP_STREAM", blocks)["goodput"], judged("TCP_STREAM", blocks, look=5)["goodput"]
+    assert first.ratio.high is not None
+    assert fifth.ratio.high is not None
+    assert fifth.ratio.high > first.ratio.high
+
+
+def test_a_margin_of_its_own() -> None:
+    assert judged("TCP_STREAM", blocks_of(10))["cpu_local"].margin == 0.5

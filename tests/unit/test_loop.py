@@ -1,0 +1,156 @@
+"""The measuring loop over simulated arms: schedule, pilot, stop rule, what survives an interrupt."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from arms_twin import TwinArm
+from pathgauge.compare.judge import Question, judge
+from pathgauge.compare.loop import (
+    MESSAGES_IN_SLICE,
+    SHORTEST_SLICE,
+    WARMUP,
+    Outcome,
+    Plan,
+    pilot,
+    run_block,
+    run_test,
+)
+from pathgauge.results.document import Comparison
+from pathgauge.traffic.registry import TESTS
+
+PLAN = Plan(warmup=0.03, ramp=0.01, slice=0.02)
+
+
+def question(look: int = 1) -> Question:
+    return Question(
+        kind=TESTS["TCP_STREAM"],
+        parameters={},
+        confidence=0.95,
+        margins={},
+        primary=frozenset({"goodput"}),
+        look=look,
+        seed=1,
+    )
+
+
+def run(arms: Sequence[TwinArm], budget: float = 5.0, seed: int = 1) -> tuple[Outcome, list[Comparison]]:
+    outcome, last = Outcome(PLAN), list[Comparison]()
+
+    def look(number: int) -> list[Comparison]:
+        last[:] = judge(question(number), ["goodput"], outcome.blocks, arms[0].name, arms[1].name)
+        return last
+
+    run_test(
+        arms,
+        budget=budget,
+        slice_seconds=0.02,
+        warmup=None,
+        generator=random.Random(seed),
+        outcome=outcome,
+        look=look,
+        tell=lambda elapsed, current: None,
+    )
+    return outcome, last
+
+
+def test_a_block_is_every_arm_once_and_again_in_reverse() -> None:
+    orders = set()
+    for seed in range(20):
+        log: list[str] = []
+        arms = [TwinArm(name, log=log) for name in "abc"]
+        block = run_block(arms, 7, PLAN, random.Random(seed))
+        measured = [entry[-1] for entry in log if entry.startswith("measure")]
+        assert sorted(measured[:3]) == ["a", "b", "c"]
+        assert measured[3:] == measured[:3][::-1]
+        orders.add("".join(measured[:3]))
+        assert {m.row.block for rows in block.slices.values() for m in rows} == {7}
+        assert sorted(m.row.position for rows in block.slices.values() for m in rows) == list(range(6))
+        assert all(len(rows) == 2 for rows in block.slices.values())
+    assert len(orders) > 3, "the order must be drawn"
+
+
+def test_each_block_opens_and_warms_all_connections_before_it_measures() -> None:
+    log: list[str] = []
+    run_block([TwinArm("a", log=log), TwinArm("b", log=log)], 0, PLAN, random.Random(1))
+    kinds = [entry.split()[0] for entry in log]
+    assert kinds == ["open", "open", "warm", "warm", *["measure"] * 4, "close", "close"]
+
+
+def test_who_opens_first_is_drawn() -> None:
+    first = set()
+    for seed in range(20):
+        log: list[str] = []
+        run_block([TwinArm("a", log=log), TwinArm("b", log=log)], 0, PLAN, random.Random(seed))
+        first.add((log[0], log[2]))
+    assert len(first) == 4
+
+
+def test_the_pilot_gives_a_slow_arm_longer_slices() -> None:
+    fast, slow = TwinArm("fast", rate=3e9), TwinArm("slow", rate=1.2e8)
+    assert pilot([fast, fast], 10.0, None, None).slice == SHORTEST_SLICE
+    plan = pilot([fast, slow], 10.0, None, None)
+    assert plan.slice == pytest.approx(MESSAGES_IN_SLICE * 65536 / 1.2e8, rel=0.05)
+    assert plan.warmup >= WARMUP
+
+
+def test_the_pilot_leaves_room_for_blocks_and_keeps_what_is_given() -> None:
+    crawling = TwinArm("slow", rate=1e5)
+    plan = pilot([crawling, crawling], 10.0, None, None)
+    assert 2 * 2 * plan.slice < 10.0 / 5
+    given = pilot([crawling], 10.0, 0.5, 0.1)
+    assert (given.slice, given.warmup) == (0.5, 0.1)
+
+
+def test_a_large_difference_settles_at_the_first_looks() -> None:
+    outcome, last = run([TwinArm("a", seed=1), TwinArm("b", rate=0.8e9, seed=2)])
+    assert outcome.stopped == "settled"
+    assert outcome.valid <= 10
+    assert last[0].verdict == "slower"
+    assert last[0].ratio.estimate == pytest.approx(0.8, rel=0.02)
+
+
+def test_equal_arms_are_equivalent() -> None:
+    outcome, last = run([TwinArm("a", seed=1), TwinArm("b", seed=2)])
+    assert outcome.stopped == "settled"
+    assert last[0].verdict == "equivalent"
+
+
+def test_noise_beyond_the_budget_stays_undecided() -> None:
+    outcome, last = run([TwinArm("a", seed=1, spread=0.5), TwinArm("b", seed=2, spread=0.5)], budget=0.02)
+    assert outcome.stopped == "time is up"
+    assert last[0].verdict == "undecided"
+
+
+def test_void_blocks_do_not_count_and_end_a_hopeless_run() -> None:
+    outcome, last = run([TwinArm("a"), TwinArm("b", void="took another path")])
+    assert outcome.stopped == "void"
+    assert outcome.valid == 0
+    assert last == []
+
+
+def test_an_interrupt_keeps_the_whole_blocks() -> None:
+    arms = [TwinArm("a", spread=0.2), TwinArm("b", spread=0.2, seed=9, fail_at=7)]
+    outcome = Outcome(PLAN)
+    with pytest.raises(KeyboardInterrupt):
+        run_test(
+            arms,
+            budget=5.0,
+            slice_seconds=0.02,
+            warmup=None,
+            generator=random.Random(1),
+            outcome=outcome,
+            look=lambda number: judge(question(number), ["goodput"], outcome.blocks, "a", "b"),
+            tell=lambda elapsed, current: None,
+        )
+    assert len(outcome.blocks) == 3
+
+
+def test_the_same_seed_gives_the_same_schedule() -> None:
+    logs = []
+    for _ in range(2):
+        log: list[str] = []
+        run([TwinArm("a", seed=1, log=log), TwinArm("b", seed=2, log=log)], seed=42)
+        logs.append(log)
+    assert logs[0] == logs[1]

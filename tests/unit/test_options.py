@@ -1,0 +1,174 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from pathgauge import options
+from pathgauge.compare.request import Request
+from pathgauge.errors import UserError
+from pathgauge.options import OPTIONS, request_from_python
+from pathgauge.traffic.parameters import Parameters
+
+ROOT = Path(__file__).parents[2]
+
+
+def ask(*paths: str, **given: object) -> Request:
+    return request_from_python(paths, given)
+
+
+def test_the_parameters_of_the_table_are_the_fields_of_parameters() -> None:
+    assert {option.field for option in OPTIONS.values() if option.parameter} == set(Parameters.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", ["request-size", "response-size", "nodelay", "ipv6", "confidence", "max-time"])
+def test_defaults_shown_are_those_used(name: str) -> None:
+    option = OPTIONS[name]
+    used = Parameters() if option.parameter else ask()
+    assert option.parse(option.default) == getattr(used, option.field)
+
+
+def test_rates_margin_shown_is_the_one_used() -> None:
+    from pathgauge.traffic.metrics import METRICS
+
+    assert "rates 2%" in OPTIONS["margin"].default
+    assert METRICS["goodput"].default_margin == METRICS["transaction_rate"].default_margin == 0.02
+
+
+def test_the_default_comparison() -> None:
+    request = ask()
+    assert [path.name for path in request.paths] == ["host", "macvlan"]
+    assert request.tests == ("TCP_STREAM", "TCP_MAERTS", "TCP_RR", "UDP_STREAM", "UDP_RR")
+    assert request.parameters == Parameters()
+
+
+def test_texts_and_typed_values_ask_for_the_same() -> None:
+    texts = ask(send_size="64K", test="TCP_STREAM", nodelay="on", max_time="5s", margin="3%", link_rate="1gbit")
+    typed = ask(send_size=65536, test=["TCP_STREAM"], nodelay=True, max_time=5, margin=[3], wire={"rate": "1gbit"})
+    assert texts == typed
+    assert typed.parameters.send_size == 65536
+    assert typed.wire.rate == 10**9
+
+
+def test_tables_of_python() -> None:
+    request = ask("host", "m=macvlan", margin={"cpu_local": 7}, set={"m": {"nodelay": True}}, test="TCP_RR")
+    assert request.margins == {"cpu_local": pytest.approx(0.07)}
+    assert request.settings == {"m": {"nodelay": True}}
+
+
+def test_a_margin_without_a_metric_is_the_rates_and_yields_to_one_with() -> None:
+    margins = ask(margin=["goodput=1%", "5%", "latency_p99=20%"]).margins
+    assert margins == {
+        "goodput": pytest.approx(0.01),
+        "transaction_rate": pytest.approx(0.05),
+        "send_rate": pytest.approx(0.05),
+        "latency_p99": pytest.approx(0.2),
+    }
+
+
+def test_vary_keeps_what_was_typed_and_takes_host_by_default() -> None:
+    request = ask(vary="send-size=1400,64K", test="TCP_STREAM")
+    assert request.vary == ("send_size", ((1400, "1400"), (65536, "64K")))
+    assert [path.kind for path in request.paths] == ["host"]
+    assert ask(vary={"nodelay": [False, True]}, test="TCP_RR").vary == ("nodelay", ((False, "off"), (True, "on")))
+
+
+def test_a_path_name_may_have_dots() -> None:
+    assert ask("host", "host", set="host.2.nodelay=on").settings == {"host.2": {"nodelay": True}}
+
+
+def test_names_are_found_whatever_their_case() -> None:
+    request = ask(test="tcp_rr", metric="latency-p99")
+    assert (request.tests, request.metrics) == (("TCP_RR",), ("latency_p99",))
+
+
+def test_none_means_not_given() -> None:
+    assert ask(send_size=None, seed=None) == ask()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"test": "TCP_STEAM"}, "did you mean TCP_STREAM"),
+        ({"metric": "latency_p9"}, "did you mean latency_p9"),
+        ({"metric": "loss", "test": "TCP_RR"}, "TCP_RR has no metric loss"),
+        ({"send_size": 0}, "--send-size: size '0' is out of range"),
+        ({"send_size": -5}, "negative"),
+        ({"send_size": [1, 2]}, "takes one value, not 2"),
+        ({"send_size": b"1"}, "a value cannot be"),
+        ({"send_sise": 5}, "did you mean send-size"),
+        ({"json": "x"}, "there is no option 'json'"),
+        ({"link_rate": 0}, "--link-rate: rate '0'"),
+        ({"wire": "speed=1gbit"}, "does not describe a wire"),
+        ({"wire": "rate=1gbit", "link_rate": "2gbit"}, "different rates"),
+        ({"slice": "20s"}, "longer than the whole time"),
+        ({"slice": "3s", "max_time": "2s"}, "longer than the whole time"),
+        ({"send_size": "128K"}, "does not fit one datagram of UDP_STREAM: at most 65507"),
+        ({"request_size": 65508}, "UDP_RR"),
+        ({"send_size": 65528, "ipv6": True, "test": "UDP_STREAM"}, "at most 65527"),
+        ({"set": "macvlan.send-size=70000"}, "does not fit one datagram"),
+        ({"vary": "send-size=1400,70000", "test": "UDP_STREAM"}, "does not fit one datagram"),
+        ({"vary": "send-size=1400", "test": "TCP_STREAM"}, "two values"),
+        ({"vary": "send-size=1400,1400", "test": "TCP_STREAM"}, "same value twice"),
+        ({"vary": "send-sise=1400,64K", "test": "TCP_STREAM"}, "did you mean send-size"),
+        ({"vary": "seed=1,2", "test": "TCP_STREAM"}, "no test parameter 'seed'"),
+        ({"vary": "send-size=1400,64K"}, "exactly one test"),
+        ({"vary": "send-size=1,2", "test": ["TCP_STREAM", "TCP_RR"]}, "exactly one test"),
+        ({"vary": "nodelay=on,off", "test": "UDP_RR"}, "UDP_RR does not heed nodelay"),
+        ({"nodelay": True, "test": ["UDP_RR", "UDP_STREAM"]}, "UDP_RR nor UDP_STREAM does not heed nodelay"),
+        ({"set": "macvlna.nodelay=on"}, "did you mean macvlan"),
+        ({"set": "nodelay=on"}, "sets nothing"),
+        ({"set": "macvlan.nodelya=on"}, "did you mean nodelay"),
+        ({"margin": "goodputt=2%"}, "did you mean goodput"),
+        ({"margin": "0%"}, "out of range"),
+        ({"confidence": 100}, "out of range"),
+        ({"seed": -1}, "no seed"),
+        ({"local_cpu": "all"}, "no CPU number"),
+        ({"max_time": "nan"}, "no time"),
+    ],
+)
+def test_what_cannot_be_asked(given: dict[str, object], says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        ask(**given)
+    assert says in str(caught.value)
+
+
+def test_vary_with_two_paths_or_with_set_of_the_same_key() -> None:
+    with pytest.raises(UserError, match="one path, and 2 were given"):
+        ask("host", "macvlan", vary="send-size=1,2", test="TCP_STREAM")
+    with pytest.raises(UserError, match="both varied and set"):
+        ask("host", vary="nodelay=on,off", set="host.nodelay=on", test="TCP_RR")
+
+
+def test_one_path_is_no_comparison() -> None:
+    with pytest.raises(UserError, match="needs two paths") as caught:
+        ask("macvlan")
+    assert "pathgauge compare host macvlan" in caught.value.hint
+
+
+def test_a_larger_send_is_fine_where_no_datagram_has_to_hold_it() -> None:
+    assert ask(send_size="128K", test=["TCP_STREAM", "UDP_RR"]).parameters.send_size == 131072
+    assert ask(send_size=65527, ipv6=True, test="UDP_STREAM").parameters.send_size == 65527
+
+
+def test_argparse_gives_texts_and_the_last_of_a_single_option_wins() -> None:
+    parser = argparse.ArgumentParser()
+    options.add_arguments(parser)
+    argv = ["--test", "TCP_RR", "--test", "UDP_RR", "--seed", "1", "--seed", "2", "--nodelay", "--no-ipv6"]
+    assert options.given(parser.parse_args(argv)) == {
+        "test": ["TCP_RR", "UDP_RR"],
+        "seed": ["2"],
+        "nodelay": ["on"],
+        "ipv6": ["off"],
+    }
+
+
+def test_a_verb_can_have_some_options_only() -> None:
+    parser = argparse.ArgumentParser()
+    options.add_arguments(parser, ["wire", "link-rate"])
+    assert set(vars(parser.parse_args([]))) == {"wire", "link_rate"}
+
+
+def test_the_reference_page_is_that_of_the_table() -> None:
+    page = (ROOT / "docs/reference/cli.md").read_text()
+    again = "from pathgauge.options import reference_markdown as page; open('docs/reference/cli.md', 'w').write(page())"
+    assert page == options.reference_markdown(), f'write it again: python -c "{again}"'

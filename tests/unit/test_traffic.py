@@ -1,0 +1,55 @@
+"""The tests and metrics as tables: complete, consistent, with netperf's defaults."""
+
+import msgspec
+import pytest
+
+from pathgauge.traffic.kind import udp_payload
+from pathgauge.traffic.metrics import METRICS
+from pathgauge.traffic.parameters import Parameters
+from pathgauge.traffic.registry import TESTS
+
+
+def test_the_five_tests_under_their_names() -> None:
+    assert list(TESTS) == ["TCP_STREAM", "TCP_MAERTS", "TCP_RR", "UDP_STREAM", "UDP_RR"]
+    assert all(kind.name == name for name, kind in TESTS.items())
+
+
+@pytest.mark.parametrize("name", list(TESTS))
+def test_a_test_knows_its_metrics_and_parameters(name: str) -> None:
+    kind = TESTS[name]
+    assert kind.primary == kind.metrics[0]
+    assert set(kind.metrics) <= set(METRICS)
+    assert kind.parameters <= set(msgspec.structs.asdict(Parameters()))
+    assert {kind.active, kind.passive} == {"local", "remote"}
+    assert ("congestion" in kind.parameters) is (kind.transport == "tcp")
+
+
+def test_every_metric_is_some_tests() -> None:
+    used = {metric for kind in TESTS.values() for metric in kind.metrics}
+    assert used == set(METRICS)
+
+
+def test_defaults() -> None:
+    stream = TESTS["TCP_STREAM"].complete(Parameters(), 1500)
+    assert (stream.send_size, stream.receive_size) == (65536, 131072)
+    assert TESTS["TCP_MAERTS"].active == "remote"
+    assert TESTS["TCP_RR"].complete(Parameters(), 1500) == Parameters()
+
+
+@pytest.mark.parametrize(("mtu", "ipv6", "size"), [(1500, False, 1472), (1500, True, 1452), (1280, True, 1232)])
+def test_udp_sends_the_largest_unfragmented_datagram(mtu: int, ipv6: bool, size: int) -> None:
+    assert TESTS["UDP_STREAM"].complete(Parameters(ipv6=ipv6), mtu).send_size == size
+    assert udp_payload(mtu, ipv6=ipv6) == size
+
+
+def test_what_is_given_is_kept() -> None:
+    given = Parameters(send_size=1400, receive_size=2048)
+    for name in ("TCP_STREAM", "UDP_STREAM"):
+        assert TESTS[name].complete(given, 1500) == given
+
+
+def test_margins_are_those_promised() -> None:
+    margins = {name: metric.default_margin for name, metric in METRICS.items()}
+    assert margins["goodput"] == margins["transaction_rate"] == 0.02
+    assert margins["cpu_local"] == margins["latency_p50"] == 0.05
+    assert margins["latency_p99"] == 0.10
