@@ -30,16 +30,16 @@ class Netserver:
 
     def __init__(self, path: BuiltPath) -> None:
         address = path.server_addresses["ipv4"]
-        command = ("netserver", "-D", "-4", "-L", address, "-p", str(PORT))
+        # Without fork (-f), so that the tests' CPU time is this process's own.
+        command = ("netserver", "-D", "-f", "-4", "-L", address, "-p", str(PORT))
         self.process = subprocess.Popen(
             within(path.server_namespace, *command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def cpu_seconds(self) -> float:
-        """What its children that have ended used so far (user and system, in ticks)."""
-        with open(f"/proc/{self.process.pid}/stat") as status:
-            fields = status.read().rpartition(")")[2].split()
-        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+        """Its run time so far, as the scheduler counts it."""
+        with open(f"/proc/{self.process.pid}/schedstat") as status:
+            return int(status.read().split()[0]) / 1e9
 
     def __enter__(self) -> Self:
         return self
@@ -68,10 +68,11 @@ class NetperfArm:
             sizes = ["-m", str(given.send_size), "-M", str(given.receive_size)]
         else:
             sizes = ["-r", f"{given.request_size},{given.response_size}"]
-        if self.kind.name == "TCP_MAERTS":  # in netperf -m is the local, -M the remote end's size
-            sizes = ["-M", str(given.send_size), "-m", str(given.receive_size)]
+        if self.kind.active == "remote":  # -m and -M take LOCAL,REMOTE: it is the remote end that sends
+            sizes = ["-m", f",{given.send_size}", "-M", f"{given.receive_size},"]
         where = ("-H", self.path.server_addresses["ipv4"], "-p", str(PORT), "-4")
-        how = ("-t", self.kind.name, "-l", f"{seconds:.0f}", "-T", f"{given.local_cpu},{given.remote_cpu}", "-f", "m")
+        unit = "x" if self.kind.pattern == "transactions" else "m"
+        how = ("-t", self.kind.name, "-l", f"{seconds:.0f}", "-T", f"{given.local_cpu},{given.remote_cpu}", "-f", unit)
         return within(self.path.client_namespace, "netperf", *where, *how, "--", *sizes, "-k", SELECTORS)
 
     def open(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from pathgauge.results.document import (
     Better,
     Comparison,
+    Connection,
     Environment,
     PathDescription,
     PathEstimate,
@@ -129,6 +130,7 @@ def result(*comparisons: Comparison, **changes: Any) -> Result:
                 void_blocks=0,
                 looks=3,
                 stopped="settled",
+                connections=[Connection(path="host", mss=1448, congestion="cubic")],
             )
         ],
         "comparisons": list(comparisons) or [comparison(), *costs()],

@@ -230,3 +230,9 @@ def test_what_counts_as_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert look_of(Terminal()) == Look(width=80, colours=False)
     monkeypatch.setenv("TERM", "dumb")
     assert not is_terminal(Terminal())
+
+
+def test_the_report_says_where_the_ends_ran_and_with_what_congestion_control() -> None:
+    text = "\n".join(lines(result(), Look()))
+    assert "Client on CPU 0, server on CPU 1, on all paths." in text
+    assert "TCP congestion control: cubic." in text

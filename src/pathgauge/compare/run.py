@@ -140,6 +140,7 @@ class Run:
             ended=ended,
             environment=self.environment,
             paths=assemble.describe_paths(self.request, self.lab.paths),
+            wire=dict(self.lab.wire_facts),
             tests=[
                 assemble.describe_test(
                     test.kind.name, test.outcome, test.question.parameters, test.arms[0].parameters, self.seed

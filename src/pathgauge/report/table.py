@@ -33,11 +33,23 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
         yield "No test has been compared."
     else:
         yield from _table(result, primary, extra, look)
+        yield from _placement(result)
     yield from _reasons([*primary, *extra])
     if result.ended != "complete":
         yield clean(f"This run did not end by itself: {result.ended}.")
     for warning in result.warnings:
         yield clean(f"warning: {warning}")
+
+
+def _placement(result: Result) -> Iterator[str]:
+    """Where the ends ran, and what congestion control they used: what else moves such numbers most."""
+    places = dict.fromkeys((test.local_cpu, test.remote_cpu) for test in result.tests)
+    for local, remote in places:
+        if local is not None and remote is not None:
+            yield f"Client on CPU {local}, server on CPU {remote}, on all paths."
+    controls = dict.fromkeys(seen.congestion for test in result.tests for seen in test.connections if seen.congestion)
+    if controls:
+        yield clean(f"TCP congestion control: {', '.join(controls)}.")
 
 
 def _rows(result: Result, metrics: Sequence[str]) -> tuple[list[Comparison], list[Comparison]]:

@@ -168,7 +168,11 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of `pathgauge compare`, whole: whoever has it can redo the statistics."""
+    """One run of `pathgauge compare`, whole: whoever has it can redo the statistics.
+
+    `wire` says how each wire was made: rate in bit/s (null: unshaped), burst and limit in bytes, and what is set in every
+    namespace. `ended` is `complete`, `interrupted`, or `stopped: ` with the error's sentence.
+    """
 
     schema: Literal["pathgauge.result/1"] = SCHEMA
     created: str

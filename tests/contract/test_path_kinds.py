@@ -1,0 +1,130 @@
+"""What holds for every registered kind of path with every value of its options: a new one is tested by being there."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pathgauge.errors import MissingFeature
+from pathgauge.paths.lab import Lab
+from pathgauge.paths.namespaces import inside
+from pathgauge.paths.registry import Kind, kinds, probe_kinds
+from pathgauge.paths.types import BuiltPath, PathSpec, WireSpec
+
+PAYLOAD = 1 << 20
+CASES = [
+    PathSpec(
+        f"{kind.name}-{option.name}-{value}" if option else kind.name, kind.name, {option.name: value} if option else {}
+    )
+    for kind in kinds().values()
+    for option in kind.options or (None,)
+    for value in (option.values if option else ("",))
+]
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = [pytest.mark.netns, NEEDS_ROOT]
+
+
+def full(spec: PathSpec) -> PathSpec:
+    """The spec with the defaults of the options it does not name."""
+    defaults = {option.name: option.default for option in kinds()[spec.kind].options}
+    return PathSpec(spec.name, spec.kind, defaults | spec.options)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """All cases at once, behind a baseline: they have to live together."""
+    try:
+        built = Lab.build([PathSpec("base", "host"), *map(full, CASES)], WireSpec())
+    except MissingFeature as error:
+        pytest.skip(f"kernel lacks {str(error).removeprefix('this kernel has no ')}")
+    with built:
+        yield built
+
+
+@pytest.fixture(params=CASES, ids=lambda spec: spec.name)
+def path(request: pytest.FixtureRequest, lab: Lab) -> BuiltPath:
+    return lab.paths[request.param.name]
+
+
+def transfer(path: BuiltPath, family: str, size: int = PAYLOAD) -> None:
+    """Send `size` bytes from the client to the server."""
+    version = socket.AF_INET if family == "ipv4" else socket.AF_INET6
+    listening = inside(path.server_namespace, lambda: socket.socket(version))
+    sending = inside(path.client_namespace, lambda: socket.socket(version))
+    with listening, sending:
+        for each in (listening, sending):
+            each.settimeout(10)
+        listening.bind((path.server_addresses[family], 0))  # type: ignore[index]  # one of the two, by the test's parameter
+        listening.listen()
+        sending.bind((path.client_addresses[family], 0))  # type: ignore[index]  # the same
+        sending.connect(listening.getsockname()[:2])
+        receiving, _ = listening.accept()
+
+        def write() -> None:
+            sending.sendall(bytes(size))
+            sending.shutdown(socket.SHUT_WR)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        with receiving:
+            received = 0
+            while chunk := receiving.recv(1 << 16):
+                received += len(chunk)
+        writer.join()
+        assert received == size
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_payload_goes_through_the_paths_own_devices_and_no_others(lab: Lab, path: BuiltPath, family: str) -> None:
+    transfer(path, family, 1000)  # neighbours are resolved
+    before = lab.link_counters()
+    transfer(path, family)
+    after = lab.link_counters()
+    own = {(device.namespace, device.name) for device in path.devices}
+    for key, counters in after.items():
+        carried = counters.tx_bytes + counters.rx_bytes - before[key].tx_bytes - before[key].rx_bytes
+        assert (carried >= PAYLOAD) == (key in own), key
+        assert carried >= PAYLOAD or carried < PAYLOAD / 100, key
+
+
+def test_devices_run_from_the_clients_to_the_servers(path: BuiltPath) -> None:
+    assert [device.role for device in path.devices] in (["own", "wire"], ["own", "lower", "wire"])
+    assert path.devices[0].namespace == path.client_namespace_name
+    assert path.devices[-1].namespace == path.server_namespace_name
+    assert path.mtu == min(device.mtu for device in path.devices) == 1500
+    assert path.wire == f"{path.devices[-2].name}-{path.devices[-1].name}"
+    for device in path.devices:
+        assert device.kind in ("veth", kinds()[path.spec.kind].link_kind)
+        assert device.queue_discipline == "noqueue"
+        assert {"tx", "sg", "tso", "gso", "gro"} <= set(device.offloads)
+
+
+def test_a_wire_is_shared_unless_the_kind_claims_it(lab: Lab, path: BuiltPath) -> None:
+    kind: Kind = kinds()[path.spec.kind]
+    sharing = [other.spec.name for other in lab.paths.values() if other.wire == path.wire]
+    assert (sharing == [path.spec.name]) == kind.needs_own_wire(path.spec.options)
+
+
+def test_clients_differ_unless_they_are_the_same_device(lab: Lab) -> None:
+    built = lab.paths.values()
+    ends = {(path.client_namespace_name, path.devices[0].name): path.client_addresses["ipv4"] for path in built}
+    assert len(set(ends.values())) == len(ends)
+
+
+def test_every_kind_is_probed_by_building_it() -> None:
+    reasons = probe_kinds()
+    assert list(reasons) == list(kinds())
+    for name, reason in reasons.items():
+        link_kind = kinds()[name].link_kind or "veth"
+        assert reason is None or reason == f"this kernel has no {link_kind}"
+
+
+def test_a_kind_is_one_short_file_of_its_own() -> None:
+    for name, kind in kinds().items():
+        module = kind.build.__module__
+        assert module == f"pathgauge.paths.{name}"
+        lines = len(Path(kind.build.__code__.co_filename).read_text(encoding="utf-8").splitlines())
+        assert 15 <= lines <= 150

@@ -1,0 +1,71 @@
+"""The plan of addresses, and the shaping of wires: figures without a lab."""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pathgauge.errors import UserError
+from pathgauge.paths import addresses
+from pathgauge.paths.addresses import address
+from pathgauge.paths.shaping import HIGHEST_RATE, LOWEST_RATE, shaping
+
+WIRES = st.integers(0, addresses.MAX_WIRES - 1)
+NUMBERS = st.integers(1, addresses.LAST_CANDIDATE)
+GSO_PACKET = 65536
+
+
+@pytest.mark.parametrize(
+    ("wire", "number", "ipv4", "ipv6"),
+    [
+        (0, addresses.SERVER, "198.18.0.1", "fd70:6761:7567::1"),
+        (0, addresses.HOST, "198.18.0.2", "fd70:6761:7567::2"),
+        (1, addresses.FIRST_CANDIDATE, "198.18.16.10", "fd70:6761:7567:1::a"),
+        (16, addresses.SERVER, "198.19.0.1", "fd70:6761:7567:10::1"),
+        (31, addresses.LAST_CANDIDATE, "198.19.255.254", "fd70:6761:7567:1f::ffe"),
+    ],
+)
+def test_the_plan(wire: int, number: int, ipv4: str, ipv6: str) -> None:
+    assert address(wire, number, "ipv4").text == ipv4
+    assert address(wire, number, "ipv6").text == ipv6
+
+
+@given(WIRES, NUMBERS, WIRES, NUMBERS)
+def test_addresses_are_distinct_and_within_their_ranges(wire: int, number: int, wire2: int, number2: int) -> None:
+    same = (wire, number) == (wire2, number2)
+    four, six = address(wire, number, "ipv4"), address(wire, number, "ipv6")
+    assert IPv4Address(four.text) in IPv4Network("198.18.0.0/15")
+    assert IPv6Address(six.text) in IPv6Network("fd70:6761:7567::/48")
+    assert (four == address(wire2, number2, "ipv4")) == same
+    assert (six == address(wire2, number2, "ipv6")) == same
+
+
+def test_what_the_plan_has_no_room_for() -> None:
+    for wire, number in ((-1, 1), (addresses.MAX_WIRES, 1), (0, 0), (0, addresses.LAST_CANDIDATE + 1)):
+        with pytest.raises(UserError, match="has room for"):
+            address(wire, number, "ipv4")
+
+
+def test_a_gigabit() -> None:
+    made = shaping(10**9)
+    assert made.rate == 125_000_000
+    assert made.burst == 1_000_000
+    assert made.limit == made.burst + 2_500_000
+
+
+@given(st.integers(LOWEST_RATE, HIGHEST_RATE))
+def test_the_burst_never_limits_and_all_fits_the_kernels_fields(rate: int) -> None:
+    made = shaping(rate)
+    assert made.rate == rate // 8
+    assert made.burst >= max(GSO_PACKET, made.rate / 250)
+    assert made.limit - made.burst >= max(256 * 1024, 0.0199 * made.rate)
+    ticks = made.burst / made.rate * 1e9 / 64
+    assert max(made.rate, made.limit, ticks) < 2**32
+
+
+@pytest.mark.parametrize("rate", [0, -1, 7_999, HIGHEST_RATE + 1, 10**15])
+def test_a_rate_that_cannot_be(rate: int) -> None:
+    with pytest.raises(UserError, match="cannot be shaped") as caught:
+        shaping(rate)
+    assert "type a rate" in caught.value.hint
