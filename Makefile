@@ -27,7 +27,7 @@ help: ## list what can be made
 compare: install ## install, then compare host with macvlan on this machine
 	@$(BIN)/pathgauge compare host macvlan
 
-test: lint install ## install, lint, check types, run every test
+test: lint ## install, lint, check types, run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in one run
@@ -36,7 +36,7 @@ bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in 
 install: $(INSTALLED) ## install pathgauge into .venv
 	@:
 
-lint: $(DEV_TOOLS) ## all linters and type checks; warnings are errors
+lint: install $(DEV_TOOLS) ## all linters and type checks; warnings are errors
 	@$(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=2 $(CHECKS)
 
 format: $(DEV_TOOLS) ## rewrite the sources as the formatters want them
