@@ -170,7 +170,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `pathgauge compare`, whole: whoever has it can redo the statistics.
 
-    `wire` says how each wire was made: rate in bit/s (null: unshaped), burst and limit in bytes, and what is set in every
+    `wire` says how each wire was made: rate in bit/s (null: unshaped), burst and limit in bytes, what is set in each
     namespace. `ended` is `complete`, `interrupted`, or `stopped: ` with the error's sentence.
     """
 
