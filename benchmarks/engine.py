@@ -19,12 +19,12 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.netperf_arm import NetperfArm, Netserver
-from pathgauge.compare.arm import EngineArm
-from pathgauge.compare.arms import placed
-from pathgauge.compare.engine import Engine
-from pathgauge.compare.judge import Question, judge
-from pathgauge.compare.loop import Outcome, Plan, run_test
-from pathgauge.compare.measured import Arm, Measured, Warmed
+from pathgauge.measuring.arm import EngineArm
+from pathgauge.measuring.arms import placed
+from pathgauge.measuring.engine import Engine
+from pathgauge.measuring.judge import Question, judge
+from pathgauge.measuring.loop import Outcome, Plan, run_test
+from pathgauge.measuring.measured import Arm, Measured, Warmed
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.results.document import Comparison, Connection

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from pathgauge.compare.measured import Measured, Warmed
 from pathgauge.errors import MachineError
+from pathgauge.measuring.measured import Measured, Warmed
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.traffic.kind import TestKind

@@ -36,11 +36,11 @@ def compare(*paths: str, **options: object) -> "Result":
 
     The first path is the baseline; without any it is `host` against `macvlan`. Options are those of the command line
     with `_` for `-`, as text (`link_rate="1gbit"`) or typed (`send_size=1400`, `test=["TCP_STREAM"]`). Raises UserError
-    and MachineError; an interrupt or an error after the first block raises `pathgauge.compare.run.Stopped`, which holds
-    what was measured.
+    and MachineError; an interrupt or an error after the first block raises `pathgauge.measuring.run.Stopped`, which
+    holds what was measured.
     """
-    from pathgauge.compare.observer import Silent
-    from pathgauge.compare.run import compare_request
+    from pathgauge.measuring.observer import Silent
+    from pathgauge.measuring.run import compare_request
     from pathgauge.options import request_from_python
 
     return compare_request(request_from_python(paths, options), Silent())

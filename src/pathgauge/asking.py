@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import msgspec
 
-from pathgauge.compare.request import Request
 from pathgauge.errors import UserError
+from pathgauge.measuring.request import Request
 from pathgauge.options import DEFAULT_PATHS, OPTIONS
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.quantities import nearest, quoted

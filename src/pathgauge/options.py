@@ -14,7 +14,7 @@ from pathgauge.errors import UserError
 from pathgauge.quantities import nearest, quoted
 
 if TYPE_CHECKING:
-    from pathgauge.compare.request import Request
+    from pathgauge.measuring.request import Request
 
 Texts = dict[str, list[str]]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from pathgauge.compare.arm import EngineArm
-from pathgauge.compare.arms import placed
-from pathgauge.compare.engine import Engine
 from pathgauge.errors import EndDied, MachineError, MissingFeature
+from pathgauge.measuring.arm import EngineArm
+from pathgauge.measuring.arms import placed
+from pathgauge.measuring.engine import Engine
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.traffic.parameters import Parameters

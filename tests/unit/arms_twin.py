@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pathgauge.compare.measured import Measured, Warmed
+from pathgauge.measuring.measured import Measured, Warmed
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram
 

@@ -11,10 +11,10 @@ import pytest
 
 from builders import comparison, costs, result
 from pathgauge.cli import main as cli
-from pathgauge.compare import run as runner
-from pathgauge.compare.observer import Observer
-from pathgauge.compare.request import Request
 from pathgauge.errors import InternalError, MissingPrivilege, NoValidBlock, UserError
+from pathgauge.measuring import run as runner
+from pathgauge.measuring.observer import Observer
+from pathgauge.measuring.request import Request
 from pathgauge.results import store
 from pathgauge.results.document import Result
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from arms_twin import TwinArm
-from pathgauge.compare.judge import Question, judge
-from pathgauge.compare.loop import Plan, run_block
-from pathgauge.compare.measured import Block, Measured
+from pathgauge.measuring.judge import Question, judge
+from pathgauge.measuring.loop import Plan, run_block
+from pathgauge.measuring.measured import Block, Measured
 from pathgauge.results.document import Comparison
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.registry import TESTS

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from arms_twin import TwinArm
-from pathgauge.compare.judge import Question, judge
-from pathgauge.compare.loop import (
+from pathgauge.measuring.judge import Question, judge
+from pathgauge.measuring.loop import (
     MESSAGES_IN_SLICE,
     SHORTEST_SLICE,
     WARMUP,

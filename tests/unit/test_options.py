@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from pathgauge import options
-from pathgauge.compare.request import Request
 from pathgauge.errors import UserError
+from pathgauge.measuring.request import Request
 from pathgauge.options import OPTIONS, request_from_python
 from pathgauge.traffic.parameters import Parameters
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from builders import comparison, costs, result
-from pathgauge.compare.observer import Observer, Progress
 from pathgauge.errors import MachineError
+from pathgauge.measuring.observer import Observer, Progress
 from pathgauge.report import format as words
 from pathgauge.report.progress import Lines, Live, is_terminal, look_of
 from pathgauge.report.table import Look, lines

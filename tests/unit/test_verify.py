@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from arms_twin import TwinArm
-from pathgauge.compare.verify import why_void
 from pathgauge.counters.link import LinkCounters
+from pathgauge.measuring.verify import why_void
 from pathgauge.paths.types import DeviceRef
 from pathgauge.traffic.registry import TESTS
 

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     request = options.build_request(paths, values, args.command_line)
     target = values.get("json")
 
-    from pathgauge.compare import run as runner
+    from pathgauge.measuring import run as runner
     from pathgauge.results import store
 
     if isinstance(target, str) and target != "-":
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     told: set[str] = set()
     try:
         if human is None:
-            from pathgauge.compare.observer import Silent
+            from pathgauge.measuring.observer import Silent
 
             result = runner.compare_request(request, Silent())
         else:

@@ -5,12 +5,14 @@
 
 import argparse
 import contextlib
+import math
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from types import FrameType
@@ -37,6 +39,8 @@ EXAMPLES = """examples:
   pathgauge doctor
 
 `pathgauge VERB --help` tells more about a verb."""
+
+IMPATIENCE_SECONDS = 3.0  # a second signal within it is the same wish
 
 
 class Terminated(BaseException):
@@ -109,21 +113,34 @@ def _refuse(rest: Sequence[str], verb: str) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _termination() -> Iterator[None]:
-    """SIGTERM as an exception while this runs; left alone where it is ignored, or this is not the main thread."""
+def _signals() -> Iterator[None]:
+    """SIGTERM as an exception, like SIGINT, and either only once in a while: what the first began, keeping what was
+    measured, must not be lost to an impatient second. Left alone where they are ignored, or outside the main thread.
+    """
+    raised = -math.inf
 
-    def terminate(number: int, frame: FrameType | None) -> NoReturn:
-        del number, frame
-        raise Terminated
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal raised
+        del frame
+        now = time.monotonic()
+        if now - raised < IMPATIENCE_SECONDS:
+            return
+        raised = now
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
-    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    if ours:
-        signal.signal(signal.SIGTERM, terminate)
+    defaults: dict[int, Callable[[int, FrameType | None], object] | signal.Handlers] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
+    ours = threading.current_thread() is threading.main_thread()
+    taken = [number for number, default in defaults.items() if ours and signal.getsignal(number) == default]
+    for number in taken:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        if ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in taken:
+            signal.signal(number, defaults[number])
 
 
 def _complain(message: str, hint: str = "") -> None:
@@ -175,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; raises nothing."""
     _open_streams()
     try:
-        with _termination():
+        with _signals():
             return _run(list(sys.argv[1:] if argv is None else argv))
     except InternalError:
         return _defect()

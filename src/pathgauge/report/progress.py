@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from pathgauge.compare.observer import Progress
 from pathgauge.errors import MachineError
+from pathgauge.measuring.observer import Progress
 from pathgauge.quantities import clean, format_value
 from pathgauge.report import format as words
 from pathgauge.report.format import MAIN_METRICS

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import stat
 import sys
 import tempfile
@@ -167,7 +168,7 @@ def write_atomic(path: str, result: Result) -> None:
 def _kept(raw: bytes, path: str) -> str:
     kept = _keep(raw)
     return (
-        f"the document was kept: mv {kept} {path}"
+        f"the document was kept: {shlex.join(['mv', str(kept), path])}"
         if kept
         else "nor could it be kept elsewhere; set TMPDIR to a free disk"
     )

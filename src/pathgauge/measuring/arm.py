@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 
-from pathgauge.compare.engine import Engine, MachineMoment
-from pathgauge.compare.measured import Measured, Warmed
-from pathgauge.compare.verify import why_void
 from pathgauge.counters.tcp_info import TcpInfo, decode
 from pathgauge.endpoints.messages import Accept, Close, Connect, Describe, Done, Facts, Prepare, SocketOptions, Work
 from pathgauge.errors import InternalError, MachineError
+from pathgauge.measuring.engine import Engine, MachineMoment
+from pathgauge.measuring.measured import Measured, Warmed
+from pathgauge.measuring.verify import why_void
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pathgauge.compare.arm import EngineArm
-from pathgauge.compare.engine import Engine
-from pathgauge.compare.request import Request
 from pathgauge.errors import UserError
+from pathgauge.measuring.arm import EngineArm
+from pathgauge.measuring.engine import Engine
+from pathgauge.measuring.request import Request
 from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.parameters import Parameters

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pathgauge.compare.loop import Outcome
-from pathgauge.compare.measured import Measured
-from pathgauge.compare.request import Request
+from pathgauge.measuring.loop import Outcome
+from pathgauge.measuring.measured import Measured
+from pathgauge.measuring.request import Request
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import (
     Comparison,

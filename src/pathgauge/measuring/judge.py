@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pathgauge.compare.measured import Block, Measured
+from pathgauge.measuring.measured import Block, Measured
 from pathgauge.results.document import Comparison, PathEstimate, Ratio
 from pathgauge.statistics import interval as intervals
 from pathgauge.statistics.interval import Interval, Refusal

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pathgauge.compare.measured import Arm, Block, Measured
+from pathgauge.measuring.measured import Arm, Block, Measured
 from pathgauge.results.document import Comparison, Connection
 from pathgauge.statistics.interval import next_look
 
@@ -58,15 +58,17 @@ def pilot(arms: Sequence[Arm], budget: float, slice_seconds: float | None, warmu
     warm = WARMUP if warmup is None else warmup
     if slice_seconds is not None:
         return Plan(warm, warm / RAMP_SHARE, slice_seconds)
-    longest = SHORTEST_SLICE
+    longest, drain = SHORTEST_SLICE, 0.0
     for arm in arms:
         arm.open()
         arm.warm(WARMUP)
         seen = arm.warm(2 * WARMUP)
         arm.close()
+        drain = max(drain, seen.seconds - 2 * WARMUP)
         needed = MESSAGES_IN_SLICE * seen.seconds / max(1, seen.messages)
         longest = max(longest, needed)
-    afforded = budget / BLOCKS_IN_BUDGET / len(arms) - 1.5 * warm
+    # What the queues hold when a warm-up or a slice ends is waited for; on a slow wire that is most of a block.
+    afforded = budget / BLOCKS_IN_BUDGET / len(arms) - 1.5 * warm - 3 * drain
     chosen = max(SHORTEST_SLICE, min(longest, LONGEST_SLICE, afforded / 2))
     if warmup is None:
         warm = max(WARMUP, chosen / 4)
@@ -95,13 +97,12 @@ def run_test(
     current: tuple[Comparison, ...] = ()
     longest = 0.0
     while True:
-        start = time.monotonic()
         block = run_block(arms, len(outcome.blocks), outcome.plan, generator)
         outcome.blocks.append(block)
         if not outcome.connections and block.void is None:
             outcome.connections = _connections(arms, outcome.plan)
         now = time.monotonic()
-        longest = max(longest, now - start)
+        longest = max(longest, block.seconds)
         out_of_time = now - begin + longest > budget
         if outcome.valid >= at or (out_of_time and outcome.valid):
             at = next_look(outcome.valid)

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from pathgauge.compare import arms as arms_of
-from pathgauge.compare import assemble
-from pathgauge.compare.arm import EngineArm
-from pathgauge.compare.engine import Engine
-from pathgauge.compare.judge import Question, judge
-from pathgauge.compare.loop import Outcome, Plan, run_test
-from pathgauge.compare.observer import Observer, Progress
-from pathgauge.compare.request import Request
 from pathgauge.counters.perf import open_machine_cycles
 from pathgauge.errors import NoValidBlock, PathgaugeError
+from pathgauge.measuring import arms as arms_of
+from pathgauge.measuring import assemble
+from pathgauge.measuring.arm import EngineArm
+from pathgauge.measuring.engine import Engine
+from pathgauge.measuring.judge import Question, judge
+from pathgauge.measuring.loop import Outcome, Plan, run_test
+from pathgauge.measuring.observer import Observer, Progress
+from pathgauge.measuring.request import Request
 from pathgauge.paths.lab import Lab
 from pathgauge.results.document import Comparison, Environment, Result
 from pathgauge.results.environment import collect
