@@ -29,7 +29,7 @@ _NAMESPACE_BARS = (
         "1",
         "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
     ),
-    ("proc/sys/user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=10000"),
+    ("proc/sys/user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=15000"),
 )
 
 _AS_ROOT = 'sudo "$(command -v pathgauge)" compare host macvlan'

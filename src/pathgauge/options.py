@@ -70,7 +70,7 @@ def _metric_names() -> Sequence[str]:
 def _parse_test(text: str) -> str:
     name, names = text.strip().upper(), _test_names()
     if name not in names:
-        raise UserError(f"there is no test {quoted(text)}; {nearest(name, names)}", hint="--test TCP_STREAM")
+        raise UserError(f"there is no test {quoted(text)}; {nearest(name, names)}", hint="see pathgauge compare --help")
     return name
 
 
@@ -98,7 +98,9 @@ def parameter_named(key: str) -> Option:
     option = OPTIONS.get(key.strip().replace("_", "-"))
     if option is None or not option.parameter:
         names = [other.name for other in OPTIONS.values() if other.parameter]
-        raise UserError(f"there is no test parameter {quoted(key)}; {nearest(key, names)}", hint="send-size=64K")
+        raise UserError(
+            f"there is no test parameter {quoted(key)}; {nearest(key, names)}", hint="for example send-size=64K"
+        )
     return option
 
 

@@ -33,8 +33,8 @@ _BOOLEANS = {"on": True, "yes": True, "true": True, "1": True, "off": False, "no
 
 _LONGEST_QUOTE = 60
 _LONGEST_FILE = 4096
-LEAST_RATE = 1_000
-GREATEST_RATE = 10 * 10**12
+LEAST_RATE = 8_000  # what a wire can be shaped to: see paths/shaping.py
+GREATEST_RATE = 34 * 10**9
 GREATEST_SIZE = 2**30
 GREATEST_TIME = 86_400.0
 LEAST_CONFIDENCE = 0.5
@@ -89,7 +89,7 @@ def parse_rate(text: str) -> int:
     number, unit = _number(text, "rate", hint)
     rate = number * _scale(text, unit.lower(), _RATE_UNITS, "rate", hint)
     if not LEAST_RATE <= rate <= GREATEST_RATE:
-        raise UserError(f"rate {quoted(text)} is out of range: it must be from 1kbit to 10tbit", hint=hint)
+        raise UserError(f"rate {quoted(text)} is out of range: it must be from 8kbit to 34gbit", hint=hint)
     return round(rate)
 
 

@@ -114,7 +114,7 @@ class TestWhatTheMachineCanDo:
     @pytest.mark.parametrize(
         ("files", "mend"),
         [
-            ({"proc/sys/user/max_user_namespaces": "0\n"}, "sudo sysctl user.max_user_namespaces=10000"),
+            ({"proc/sys/user/max_user_namespaces": "0\n"}, "sudo sysctl user.max_user_namespaces=15000"),
             (
                 {"proc/sys/kernel/unprivileged_userns_clone": "0\n", "proc/sys/user/max_user_namespaces": "100\n"},
                 "sudo sysctl kernel.unprivileged_userns_clone=1",

@@ -9,6 +9,7 @@ from arms_twin import TwinArm
 from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import (
     MESSAGES_IN_SLICE,
+    SHORTEST_SHAPED,
     SHORTEST_SLICE,
     WARMUP,
     Outcome,
@@ -93,6 +94,11 @@ def test_the_pilot_gives_a_slow_arm_longer_slices() -> None:
     plan = pilot([fast, slow], 10.0, None, None)
     assert plan.slice == pytest.approx(MESSAGES_IN_SLICE * 65536 / 1.2e8, rel=0.05)
     assert plan.warmup >= WARMUP
+
+
+def test_a_shaped_wire_gets_longer_slices() -> None:
+    fast = TwinArm("fast", rate=3e9)
+    assert pilot([fast, fast], 10.0, None, None, shaped=True).slice == SHORTEST_SHAPED
 
 
 def test_the_pilot_leaves_room_for_blocks_and_keeps_what_is_given() -> None:

@@ -21,9 +21,9 @@ ODDITIES = ["", " ", "-1", "-0", "nan", "inf", "1e999", "x", "1 2", "--", "0x10"
         ("1gibit", 2**30),
         ("1KiBps", 8192),
         ("1GBIT", 10**9),
-        ("5000", 5000),
+        ("8000", 8000),
         ("1e9", 10**9),
-        ("10tbit", 10**13),
+        ("34gbit", 34 * 10**9),
     ],
 )
 def test_rates_are_read_as_tc_reads_them(text: str, rate: int) -> None:
@@ -160,7 +160,7 @@ def test_values_for_people(value: float | None, unit: str, text: str) -> None:
     assert quantities.format_value(value, unit) == text
 
 
-@given(st.floats(min_value=1e3, max_value=9.9e12))
+@given(st.floats(min_value=8.1e3, max_value=33.9e9))
 def test_a_rate_shown_is_within_half_a_percent_of_the_rate(rate: float) -> None:
     number, unit = quantities.format_rate(rate).split()
     assert quantities.parse_rate(number + unit.removesuffix("/s")) == pytest.approx(rate, rel=0.0051)

@@ -12,6 +12,10 @@ from pathgauge.results.document import Comparison, Connection
 from pathgauge.statistics.interval import next_look
 
 SHORTEST_SLICE = 0.02
+# A resting path saves up its shaper's burst, 8 ms of the rate and more; it has to be spent before the slice, and what
+# is left must be small beside it.
+SHORTEST_SHAPED = 0.1
+SHORTEST_SHAPED_RAMP = 0.025
 LONGEST_SLICE = 2.0
 MESSAGES_IN_SLICE = 200  # so that one message more or less is 0.5 %
 BLOCKS_IN_BUDGET = 10  # at least so many must fit, or the run could not settle anything
@@ -49,16 +53,20 @@ Look = Callable[[int], Sequence[Comparison]]
 Tell = Callable[[float, Sequence[Comparison]], None]
 
 
-def pilot(arms: Sequence[Arm], budget: float, slice_seconds: float | None, warmup: float | None) -> Plan:
+def pilot(
+    arms: Sequence[Arm], budget: float, slice_seconds: float | None, warmup: float | None, *, shaped: bool = False
+) -> Plan:
     """Choose the lengths that were not given: a slice holds some hundred messages on the slowest arm.
 
     Slices of 20 ms gave the most information a second where messages are plenty; where they are few (a shaped wire, a
     long path), counting them is what limits a slice, and it gets longer.
     """
     warm = WARMUP if warmup is None else warmup
+    least_ramp = SHORTEST_SHAPED_RAMP if shaped and warmup is None else 0.0
     if slice_seconds is not None:
-        return Plan(warm, warm / RAMP_SHARE, slice_seconds)
-    longest, drain = SHORTEST_SLICE, 0.0
+        return Plan(warm, max(least_ramp, warm / RAMP_SHARE), slice_seconds)
+    shortest = SHORTEST_SHAPED if shaped else SHORTEST_SLICE
+    longest, drain = shortest, 0.0
     for arm in arms:
         arm.open()
         arm.warm(WARMUP)
@@ -72,7 +80,7 @@ def pilot(arms: Sequence[Arm], budget: float, slice_seconds: float | None, warmu
     chosen = max(SHORTEST_SLICE, min(longest, LONGEST_SLICE, afforded / 2))
     if warmup is None:
         warm = max(WARMUP, chosen / 4)
-    return Plan(warm, warm / RAMP_SHARE, chosen)
+    return Plan(warm, max(least_ramp, warm / RAMP_SHARE), chosen)
 
 
 def run_test(
@@ -81,6 +89,7 @@ def run_test(
     budget: float,
     slice_seconds: float | None,
     warmup: float | None,
+    shaped: bool = False,
     generator: random.Random,
     outcome: Outcome,
     look: Look,
@@ -92,7 +101,7 @@ def run_test(
     before a block that would not end within `budget` seconds. `tell` is called after each block, between slices.
     """
     begin = time.monotonic()
-    outcome.plan = pilot(arms, budget, slice_seconds, warmup)
+    outcome.plan = pilot(arms, budget, slice_seconds, warmup, shaped=shaped)
     at = next_look(0)
     current: tuple[Comparison, ...] = ()
     longest = 0.0

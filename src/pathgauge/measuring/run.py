@@ -92,6 +92,7 @@ class Run:
             budget=request.max_time,
             slice_seconds=request.slice,
             warmup=request.warmup,
+            shaped=request.wire.rate is not None,
             generator=random.Random(f"{self.seed} {kind.name}"),
             outcome=gathered.outcome,
             look=lambda number: gathered.comparisons(deciding, number),

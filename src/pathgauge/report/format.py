@@ -47,9 +47,10 @@ def sentence(row: Comparison) -> str:
     """One comparison on one line, for logs."""
     baseline, candidate = (format_value(side.estimate, row.unit) for side in (row.baseline, row.candidate))
     metric = "" if row.metric in MAIN_METRICS else f" {row.metric}"
+    blocks = f"{row.blocks} {'block' if row.blocks == 1 else 'blocks'}"
     return (
         f"{row.test}{metric}: {row.candidate.path} {candidate} against {row.baseline.path} {baseline}, "
-        f"{difference(row.ratio)}, {verdict(row)}; {row.blocks} blocks, {row.measured_seconds:.1f} s"
+        f"{difference(row.ratio)}, {verdict(row)}; {blocks}, {row.measured_seconds:.1f} s"
     )
 
 
