@@ -2,8 +2,8 @@
 
     python -m benchmarks.engine [--seconds 60] [--markdown FILE] [TEST...]
 
-Each slice of either is a run of 1 s on a fresh connection, start included. The comparison is the product's own: netperf
-is the baseline, the engine the candidate, the loop and the statistics are `pathgauge compare`'s.
+Each slice of either is a run of about 0.2 s on a fresh connection, its start included. The comparison is the product's
+own: netperf is the baseline, the engine the candidate, the loop and the statistics are `pathgauge compare`'s.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from pathgauge.results.document import Comparison, Connection
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 
-SLICE_SECONDS = 1.0
+SLICE_SECONDS = 0.2
 GOAL = 0.97
 
 
@@ -93,6 +93,7 @@ def run_case(case: Case, seconds: float, seed: int) -> tuple[list[Comparison], O
         parameters = kind.complete(placed(case.parameters), path.mtu)
         stock = NetperfArm("netperf", path, kind, parameters, server)
         wait_for(stock)
+        stock.calibrate()
         arms: list[Arm] = [stock, FreshArm(engine, "pathgauge", path, kind, parameters, 0)]
         outcome = Outcome(Plan(0.0, 0.0, SLICE_SECONDS))
         metrics = [kind.primary, "cpu_local", "cpu_remote", "service_demand_local", "service_demand_remote"]
@@ -117,7 +118,7 @@ def run_case(case: Case, seconds: float, seed: int) -> tuple[list[Comparison], O
 def wait_for(stock: NetperfArm) -> None:
     """Until netserver answers."""
     for _ in range(50):
-        if subprocess.run(stock.command(1), capture_output=True, check=False).returncode == 0:
+        if subprocess.run(stock.command("-1"), capture_output=True, check=False).returncode == 0:
             return
     raise SystemExit("netserver does not answer; is netperf installed? sudo scripts/install-peers")
 

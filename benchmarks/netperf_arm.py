@@ -1,12 +1,19 @@
-"""Stock netperf as an arm of the measuring loop: one run of the program is one slice. For benchmarks."""
+"""Stock netperf as an arm of the measuring loop: one run of the program is one slice. For benchmarks.
+
+Its shortest timed run is 1 s, in which the machine's noise changes; so a slice is a run of so many bytes or
+transactions as a timed run before showed to last about as long as the slice is to be.
+"""
 
 import os
 import re
+import statistics
 import subprocess
 import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from pathgauge.errors import MachineError
 from pathgauge.measuring.measured import Measured, Warmed
@@ -16,7 +23,8 @@ from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.parameters import Parameters
 
 PORT = 12865
-SELECTORS = "THROUGHPUT,THROUGHPUT_UNITS,ELAPSED_TIME,REMOTE_RECV_THROUGHPUT"
+SELECTORS = "THROUGHPUT,REMOTE_RECV_THROUGHPUT,LOCAL_BYTES_RECVD,REMOTE_BYTES_RECVD"
+START_RUNS = 5
 MEGABIT = 1e6
 
 
@@ -60,9 +68,21 @@ class NetperfArm:
     kind: TestKind
     parameters: Parameters
     server: Netserver
+    rate: float = 0.0  # bytes or transactions a second, as calibrate() found it
+    start_cpu: tuple[float, float] = (0.0, 0.0)  # what a run of next to nothing costs the two ends, in s
 
-    def command(self, seconds: float) -> list[str]:
-        """The command line of one slice."""
+    def calibrate(self) -> None:
+        """Find how much a slice is to hold, and what netperf's own start and end cost."""
+        row = self._run("1")
+        self.rate = (row.transactions or row.bytes_received) / row.local_seconds
+        runs = [self._run("-1") for _ in range(START_RUNS)]
+        self.start_cpu = (
+            statistics.median(run.cpu_local_seconds or 0.0 for run in runs),
+            statistics.median(run.cpu_remote_seconds or 0.0 for run in runs),
+        )
+
+    def command(self, length: str) -> list[str]:
+        """The command line of one run; `length` as netperf takes it: seconds, or negative for bytes, transactions."""
         given = self.parameters
         if self.kind.pattern == "stream":
             sizes = ["-m", str(given.send_size), "-M", str(given.receive_size)]
@@ -72,7 +92,7 @@ class NetperfArm:
             sizes = ["-m", f",{given.send_size}", "-M", f"{given.receive_size},"]
         where = ("-H", self.path.server_addresses["ipv4"], "-p", str(PORT), "-4")
         unit = "x" if self.kind.pattern == "transactions" else "m"
-        how = ("-t", self.kind.name, "-l", f"{seconds:.0f}", "-T", f"{given.local_cpu},{given.remote_cpu}", "-f", unit)
+        how = ("-t", self.kind.name, "-l", length, "-T", f"{given.local_cpu},{given.remote_cpu}", "-f", unit)
         return within(self.path.client_namespace, "netperf", *where, *how, "--", *sizes, "-k", SELECTORS)
 
     def open(self) -> None:
@@ -83,10 +103,19 @@ class NetperfArm:
         return Warmed(seconds, 1)
 
     def measure(self, ramp: float, seconds: float) -> Measured:
-        """Run netperf once."""
+        """Run netperf once, without what its start and end cost."""
         del ramp
+        row = self._run(f"-{max(1, round(self.rate * seconds))}")
+        local, remote = row.cpu_local_seconds or 0.0, row.cpu_remote_seconds or 0.0
+        return Measured(
+            msgspec.structs.replace(
+                row, cpu_local_seconds=local - self.start_cpu[0], cpu_remote_seconds=remote - self.start_cpu[1]
+            )
+        )
+
+    def _run(self, length: str) -> Slice:
         before, start = self.server.cpu_seconds(), time.monotonic()
-        command = self.command(seconds)
+        command = self.command(length)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             output = process.stdout.read() if process.stdout else ""
             _, status, usage = os.wait4(process.pid, 0)
@@ -94,11 +123,10 @@ class NetperfArm:
         if process.returncode != 0:
             raise MachineError(f"netperf failed: {' '.join(command)}: {output.strip()}")
         said = dict(re.findall(r"^(\w+)=(.*)$", output, re.MULTILINE))
-        took = float(said["ELAPSED_TIME"])
-        work = self._work(said, took)
+        took, work = self._work(said)
         transactions = work if self.kind.pattern == "transactions" else 0
         moved = transactions if self.kind.pattern == "transactions" else work
-        row = Slice(
+        return Slice(
             test=self.kind.name,
             path=self.name,
             block=0,
@@ -116,14 +144,15 @@ class NetperfArm:
             cpu_local_seconds=usage.ru_utime + usage.ru_stime,
             cpu_remote_seconds=self.server.cpu_seconds() - before,
         )
-        return Measured(row)
 
-    def _work(self, said: dict[str, str], took: float) -> int:
-        """Bytes received, or transactions."""
+    def _work(self, said: dict[str, str]) -> tuple[float, int]:
+        """Seconds, and bytes received or transactions. netperf prints its time to 10 ms, its rates in full."""
+        received = int(said["LOCAL_BYTES_RECVD"] if self.kind.active == "remote" else said["REMOTE_BYTES_RECVD"])
         if self.kind.pattern == "transactions":
-            return round(float(said["THROUGHPUT"]) * took)
+            transactions = int(said["LOCAL_BYTES_RECVD"]) // self.parameters.response_size
+            return transactions / float(said["THROUGHPUT"]), transactions
         rate = said["REMOTE_RECV_THROUGHPUT"] if self.kind.transport == "udp" else said["THROUGHPUT"]
-        return round(float(rate) * MEGABIT * took / 8)
+        return 8 * received / (float(rate) * MEGABIT), received
 
     def connection(self) -> Connection:
         """Unknown: the connection is the program's own."""
