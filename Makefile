@@ -31,7 +31,8 @@ test: lint ## install, lint, check types, run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in one run
-	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+	@$(BIN)/python -m benchmarks.startup
+	@$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)
 
 install: $(INSTALLED) ## install pathgauge into .venv
 	@:

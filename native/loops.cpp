@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <ctime>
+#include <new>
 #include <vector>
 
 namespace pathgauge {
 namespace {
 
+constexpr std::size_t page_size = 4096;
 constexpr double idle_seconds = 0.1;  // how often a paused loop looks at its deadline
 
 std::uint64_t read_clock(clockid_t clock) {
@@ -22,8 +25,23 @@ std::uint64_t read_clock(clockid_t clock) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-std::vector<std::byte> make_buffer(std::size_t size) {
-  std::vector<std::byte> buffer(std::max<std::size_t>(size, 1));
+// On page boundaries, where the kernel copies fastest.
+template <typename T>
+struct PageAllocator {
+  using value_type = T;
+  static T *allocate(std::size_t count) {
+    return static_cast<T *>(::operator new(count * sizeof(T), std::align_val_t{page_size}));
+  }
+  static void deallocate(T *memory, std::size_t count) noexcept {
+    ::operator delete(memory, count * sizeof(T), std::align_val_t{page_size});
+  }
+  bool operator==(const PageAllocator &) const = default;
+};
+
+using Buffer = std::vector<std::byte, PageAllocator<std::byte>>;
+
+Buffer make_buffer(std::size_t size) {
+  Buffer buffer(std::max<std::size_t>(size, 1));
   std::uint32_t word = 0x9e3779b9U;
   for (auto &byte : buffer) {  // touched and not all alike, so that no page is the shared zero page
     word = word * 1664525U + 1013904223U;
@@ -194,7 +212,7 @@ std::size_t histogram_index(std::uint64_t nanoseconds) {
 
 int send_stream(Slot &slot, const Transfer &transfer, std::size_t size, std::size_t ring) {
   Meter meter(slot, transfer);
-  const std::vector<std::byte> buffers = make_buffer(size * ring);
+  const Buffer buffers = make_buffer(size * ring);
   std::size_t next = 0;
   while (meter.await_run() && !meter.expired()) {
     const ssize_t part = send(transfer.fd, buffers.data() + next * size, size, MSG_NOSIGNAL);
@@ -213,7 +231,7 @@ int send_stream(Slot &slot, const Transfer &transfer, std::size_t size, std::siz
 
 int receive_stream(Slot &slot, const Transfer &transfer, std::size_t size) {
   Meter meter(slot, transfer);
-  std::vector<std::byte> buffer = make_buffer(size);
+  Buffer buffer = make_buffer(size);
   publish_state(slot, State::running);
   while (!meter.expired()) {
     const ssize_t part = recv(transfer.fd, buffer.data(), size, 0);
@@ -234,8 +252,8 @@ int receive_stream(Slot &slot, const Transfer &transfer, std::size_t size) {
 
 int request(Slot &slot, const Transfer &transfer, std::size_t request_size, std::size_t response_size) {
   Meter meter(slot, transfer);
-  const std::vector<std::byte> question = make_buffer(request_size);
-  std::vector<std::byte> answer = make_buffer(response_size);
+  const Buffer question = make_buffer(request_size);
+  Buffer answer = make_buffer(response_size);
   std::uint64_t start = 0;
   while (!meter.expired()) {
     if (meter.order() != Order::run) {
@@ -268,8 +286,8 @@ int request(Slot &slot, const Transfer &transfer, std::size_t request_size, std:
 
 int respond(Slot &slot, const Transfer &transfer, std::size_t request_size, std::size_t response_size) {
   Meter meter(slot, transfer);
-  std::vector<std::byte> question = make_buffer(request_size);
-  const std::vector<std::byte> answer = make_buffer(response_size);
+  Buffer question = make_buffer(request_size);
+  const Buffer answer = make_buffer(response_size);
   publish_state(slot, State::running);
   while (!meter.expired() && !meter.quitting()) {
     Outcome outcome = receive_whole(meter, transfer, question.data(), request_size);

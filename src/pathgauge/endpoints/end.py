@@ -61,27 +61,29 @@ class End:
 
     def _connect(self, order: Connect) -> Done:
         made = sockets.make(order.namespace, order.transport, ipv6=order.ipv6, options=order.options)
+        room = _send_room(made)
         try:
             sockets.connect(made, order.address, (order.peer_address, order.peer_port))
         except BaseException:
             made.close()
             raise
-        self._start(order.slot, made, order.transport, order.work)
+        self._start(order.slot, made, order.transport, order.work, room)
         return Done(port=made.getsockname()[1])
 
     def _accept(self, order: Accept) -> Done:
         waiting, transport = self.waiting[order.key]
+        room = _send_room(waiting)
         if transport == "udp":
             made = self.waiting.pop(order.key)[0]
             made.connect((order.peer_address, order.peer_port))
         else:
             made = _accept_from(waiting, order.peer_port)
-        self._start(order.slot, made, transport, order.work)
+        self._start(order.slot, made, transport, order.work, room)
         return Done(port=made.getsockname()[1])
 
-    def _start(self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work) -> None:
+    def _start(self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int) -> None:
         sockets.arm_timeouts(made)
-        thread = threading.Thread(target=_run, args=(self.board, slot, made, transport, work), daemon=True)
+        thread = threading.Thread(target=_run, args=(self.board, slot, made, transport, work, room), daemon=True)
         self.jobs[slot] = Job(made, transport, thread)
         thread.start()
 
@@ -110,13 +112,15 @@ def _accept_from(listener: socket.socket, peer_port: int) -> socket.socket:
         made.close()
 
 
-def _run(board: _native.Board, slot: int, made: socket.socket, transport: sockets.Transport, work: Work) -> None:
+def _run(
+    board: _native.Board, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int
+) -> None:
     if work.cpu is not None:
         os.sched_setaffinity(0, {work.cpu})
     datagrams = transport == "udp"
     fd = made.fileno()
     if work.loop == "send":
-        ring = _ring(made, work.first_size)
+        ring = _ring(room, work.first_size)
         _native.send_stream(board, slot, fd, datagrams, work.deadline_ns, work.first_size, ring)
     elif work.loop == "receive":
         _native.receive_stream(board, slot, fd, datagrams, work.deadline_ns, work.first_size)
@@ -125,12 +129,16 @@ def _run(board: _native.Board, slot: int, made: socket.socket, transport: socket
         loop(board, slot, fd, datagrams, work.deadline_ns, work.first_size, work.second_size)
 
 
-def _ring(made: socket.socket, size: int) -> int:
-    """How many buffers the sender takes in turn: netperf's rule, a send buffer's worth and one, so that the data sent
-    are no warmer in the cache than netperf's.
+def _send_room(made: socket.socket) -> int:
+    """The send buffer in bytes, as it is before a connection makes it grow."""
+    return made.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+def _ring(room: int, size: int) -> int:
+    """How many buffers the sender takes in turn: netperf's rule, what the send buffer held at first and one more, so
+    that the data sent are as warm in the cache as netperf's.
     """
-    buffer = made.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-    return max(1, min(buffer // size + 1, RING_BYTES // size))
+    return max(1, min(room // size + 1, RING_BYTES // size))
 
 
 def _failure(error: Exception) -> Failed:
