@@ -232,9 +232,10 @@ int send_stream(Slot &slot, const Transfer &transfer, std::size_t size, std::siz
 int receive_stream(Slot &slot, const Transfer &transfer, std::size_t size) {
   Meter meter(slot, transfer);
   Buffer buffer = make_buffer(size);
+  const int flags = transfer.datagrams ? MSG_TRUNC : 0;  // a datagram counts whole, however small the receive
   publish_state(slot, State::running);
   while (!meter.expired()) {
-    const ssize_t part = recv(transfer.fd, buffer.data(), size, 0);
+    const ssize_t part = recv(transfer.fd, buffer.data(), size, flags);
     if (part > 0 || (part == 0 && transfer.datagrams)) {
       meter.received(static_cast<std::size_t>(part));
     } else if (part == 0) {

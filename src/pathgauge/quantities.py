@@ -201,9 +201,9 @@ def parse_congestion(text: str) -> str:
 
 def significant(value: float, digits: int = 3) -> str:
     """The number with so many significant digits, never in exponent form: 9.41, 0.0234, 12300."""
-    if value == 0:
-        return "0"
     rounded = float(f"{value:.{digits - 1}e}")
+    if rounded == 0 or not math.isfinite(rounded):
+        return "0" if rounded == 0 else str(rounded)
     exponent = int(f"{rounded:e}".partition("e")[2])
     return f"{rounded:.{max(0, digits - 1 - exponent)}f}"
 

@@ -54,3 +54,13 @@ def test_nothing_moved_is_void() -> None:
 def test_a_device_that_is_gone_voids_it() -> None:
     row = TwinArm("a").measure(0.0, 1.0).row
     assert why_void(row, TESTS["TCP_STREAM"], [OWN], [], {}, {}) is not None
+
+
+def test_more_than_the_wire_carries_is_void() -> None:
+    row = TwinArm("macvlan", rate=1e8, spread=0.0).measure(0.0, 1.0).row
+    device = {("macvlan", "mv0"): counters(2 * 10**8)}
+    before = {("macvlan", "mv0"): counters()}
+    assert why_void(row, TESTS["TCP_STREAM"], [OWN], [], before, device, 790_000_000) is None
+    reason = why_void(row, TESTS["TCP_STREAM"], [OWN], [], before, device, 500_000_000)
+    assert reason is not None
+    assert "wire" in reason

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -37,7 +36,7 @@ class EndProcess:
         ours.settimeout(ANSWER_SECONDS)
         userns = -1 if user_namespace is None else user_namespace
         descriptors = {theirs.fileno(), board, *namespaces} | ({userns} - {-1})
-        complaints = tempfile.TemporaryFile()
+        complaints = os.fdopen(os.memfd_create("pathgauge"), "w+b")  # no temporary folder is needed
         numbers = (theirs.fileno(), board, slots, userns, os.getpid())
         with theirs:
             process = subprocess.Popen(

@@ -56,6 +56,7 @@ class EngineArm:
     index: int
     others: tuple[tuple[str, str], ...] = ()
     quiet_seconds: float = 0.005
+    wire_rate: int | None = None
     port: int = 0
 
     @property
@@ -161,7 +162,7 @@ class EngineArm:
         sent, received = board.live(self.active)[0] - totals[0], board.live(self.passive)[1] - totals[1]
         carried = engine.lab.link_counters()
         row = self._row(first, second, sent, received)
-        void = why_void(row, self.kind, self.path.devices, self.others, links, carried)
+        void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.wire_rate)
         latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
         return Measured(row=msgspec.structs.replace(row, void=void), latency=latency)
 

@@ -27,9 +27,10 @@ def build(request: Request, engine: Engine, kind: TestKind) -> list[EngineArm]:
     quiet = QUIET_SECONDS
     if request.wire.rate:
         quiet = max(quiet, QUIET_FRAMES * FRAME_BITS / request.wire.rate)
+    common = placed(request.parameters)  # before any arm's own changes, so that one end's CPU never moves the other's
     arms: list[EngineArm] = []
     for name, path, changes in _variants(request, paths, kind):
-        parameters = placed(msgspec.structs.replace(request.parameters, **changes))
+        parameters = placed(msgspec.structs.replace(common, **changes))
         arms.append(
             EngineArm(
                 engine=engine,
@@ -40,6 +41,7 @@ def build(request: Request, engine: Engine, kind: TestKind) -> list[EngineArm]:
                 index=len(arms),
                 others=_devices_of_others(path, paths.values()),
                 quiet_seconds=quiet,
+                wire_rate=request.wire.rate,
             )
         )
     return arms

@@ -89,6 +89,8 @@ class _Sides:
     seed: int
 
     def ratio(self, baseline: str, candidate: str) -> Interval | Refusal:
+        if not self.blocks:
+            return Refusal("no block was valid")
         if self.metric.judged == "nothing":
             return Refusal(f"{self.metric.name} is shown as it was seen; an extreme has no interval")
         if self.metric.quantile is not None:

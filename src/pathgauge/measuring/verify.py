@@ -9,6 +9,7 @@ from pathgauge.traffic.kind import TestKind
 
 Key = tuple[str, str]
 STRAY_SHARE = 0.01
+ABOVE_WIRE = 1.1  # a bucket that was not spent in time may lift a slice so far above its wire's rate, and no further
 STRAY_BYTES = 10_000  # ARP, neighbour discovery, the closing of an earlier connection
 
 
@@ -19,11 +20,17 @@ def why_void(
     others: Sequence[Key],
     before: Mapping[Key, LinkCounters],
     after: Mapping[Key, LinkCounters],
+    rate: int | None = None,
 ) -> str | None:
-    """Why the slice does not count; None if it does. `others` are devices that only other paths run through."""
+    """Why the slice does not count; None if it does. `others` are devices that only other paths run through, `rate` the
+    wire's in bit/s, None for an unshaped one.
+    """
     moved = row.transactions if kind.pattern == "transactions" else row.bytes_received
     if moved <= 0:
         return "nothing came through"
+    seconds = row.remote_seconds if kind.passive == "remote" else row.local_seconds
+    if rate is not None and 8 * row.bytes_received > ABOVE_WIRE * rate * seconds:
+        return "more came through than the wire carries: its shaper's burst was still being spent"
     for device in devices:
         key = device.namespace, device.name
         carried = _carried(before, after, key)

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from typing import IO
 
@@ -29,7 +28,7 @@ class KeeperProcess:
         """Start a keeper by exec, in a session of its own: a Ctrl-C at the terminal is the controller's to handle."""
         ours, theirs = messages.pair()
         ours.settimeout(ANSWER_SECONDS)
-        complaints = tempfile.TemporaryFile()
+        complaints = os.fdopen(os.memfd_create("pathgauge"), "w+b")  # no temporary folder is needed
         try:
             with theirs:
                 process = subprocess.Popen(

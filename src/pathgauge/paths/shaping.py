@@ -9,6 +9,8 @@ _LEAST_BURST = 128 * 1024
 _TICKS_PER_SECOND = 250
 _QUEUE_SECONDS = 0.020
 _LEAST_QUEUE = 256 * 1024
+_SLOW_SECONDS = 0.020
+_FRAMES = 16 * 1024
 
 LOWEST_RATE = 8_000  # below, the burst's time overflows tbf's 32 bits
 HIGHEST_RATE = 8 * (2**32 - 1)  # pyroute2 writes tbf's rate in 32 bits of bytes/s, without TCA_TBF_RATE64
@@ -32,5 +34,8 @@ def shaping(rate: int) -> Shaping:
             f"a wire cannot be shaped to {rate} bit/s", hint="type a rate of at most 34gbit, or leave it out"
         )
     octets = rate // 8
-    burst = 2 * max(_LEAST_BURST, octets // _TICKS_PER_SECOND)
-    return Shaping(octets, burst, burst + max(_LEAST_QUEUE, int(octets * _QUEUE_SECONDS)))
+    # On a slow wire these floors would hold seconds of it: there they shrink to a share of a second, or a few frames.
+    least_burst = max(_FRAMES, min(_LEAST_BURST, int(octets * _SLOW_SECONDS)))
+    least_queue = max(_FRAMES, min(_LEAST_QUEUE, int(octets * 5 * _SLOW_SECONDS)))
+    burst = 2 * max(least_burst, octets // _TICKS_PER_SECOND)
+    return Shaping(octets, burst, burst + max(least_queue, int(octets * _QUEUE_SECONDS)))

@@ -43,10 +43,12 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
 
 def _placement(result: Result) -> Iterator[str]:
     """Where the ends ran, and what congestion control they used: what else moves such numbers most."""
+    moved = any(name in path.settings for path in result.paths for name in ("local-cpu", "remote-cpu"))
+    elsewhere = ", where no path has its own" if moved else ", on all paths"
     places = dict.fromkeys((test.local_cpu, test.remote_cpu) for test in result.tests)
     for local, remote in places:
         if local is not None and remote is not None:
-            yield f"Client on CPU {local}, server on CPU {remote}, on all paths."
+            yield f"Client on CPU {local}, server on CPU {remote}{elsewhere}."
     controls = dict.fromkeys(seen.congestion for test in result.tests for seen in test.connections if seen.congestion)
     if controls:
         yield clean(f"TCP congestion control: {', '.join(controls)}.")

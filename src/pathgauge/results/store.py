@@ -88,6 +88,9 @@ def _destination(path: str) -> tuple[str, bool]:
     if path.startswith(_STREAMS):
         return path, False
     real = os.path.realpath(path)
+    if os.path.islink(path) and os.path.exists(path):
+        # Let the kernel judge the link (fs.protected_symlinks): following it by name alone would bypass that.
+        os.close(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
     try:
         return real, stat.S_ISREG(os.stat(real).st_mode)
     except FileNotFoundError:
