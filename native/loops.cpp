@@ -253,8 +253,9 @@ int receive_stream(Slot &slot, const Transfer &transfer, std::size_t size) {
 
 int request(Slot &slot, const Transfer &transfer, std::size_t request_size, std::size_t response_size) {
   Meter meter(slot, transfer);
-  const Buffer question = make_buffer(request_size);
+  Buffer question = make_buffer(request_size);
   Buffer answer = make_buffer(response_size);
+  std::uint8_t number = 0;
   std::uint64_t start = 0;
   while (!meter.expired()) {
     if (meter.order() != Order::run) {
@@ -264,9 +265,12 @@ int request(Slot &slot, const Transfer &transfer, std::size_t request_size, std:
       start = 0;
     }
     start = start == 0 ? read_clock(CLOCK_MONOTONIC) : start;
+    question.front() = static_cast<std::byte>(++number);
     Outcome outcome = send_whole(meter, transfer, question.data(), request_size);
     if (outcome == Outcome::done) {
-      outcome = receive_whole(meter, transfer, answer.data(), response_size);
+      do {  // an answer that comes late is another request's: taken for this one's, it would keep the two out of step
+        outcome = receive_whole(meter, transfer, answer.data(), response_size);
+      } while (outcome == Outcome::done && transfer.datagrams && answer.front() != question.front());
       if (outcome == Outcome::again) {
         meter.lost();
       }
@@ -288,11 +292,12 @@ int request(Slot &slot, const Transfer &transfer, std::size_t request_size, std:
 int respond(Slot &slot, const Transfer &transfer, std::size_t request_size, std::size_t response_size) {
   Meter meter(slot, transfer);
   Buffer question = make_buffer(request_size);
-  const Buffer answer = make_buffer(response_size);
+  Buffer answer = make_buffer(response_size);
   publish_state(slot, State::running);
   while (!meter.expired() && !meter.quitting()) {
     Outcome outcome = receive_whole(meter, transfer, question.data(), request_size);
     if (outcome == Outcome::done) {
+      answer.front() = question.front();  // says which request it answers
       outcome = send_whole(meter, transfer, answer.data(), response_size);
       meter.transacted();
     }

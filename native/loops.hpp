@@ -26,7 +26,8 @@ int send_stream(Slot &slot, const Transfer &transfer, std::size_t size, std::siz
 int receive_stream(Slot &slot, const Transfer &transfer, std::size_t size);
 
 // Sends a request, awaits the response, records the time between, while the order is `run`. A datagram that brings no
-// response before the socket's time-out is counted as lost and sent again.
+// response before the socket's time-out is counted as lost and sent again; its first byte is a number that the response
+// carries, too, so that a late one is not taken for the next.
 int request(Slot &slot, const Transfer &transfer, std::size_t request_size, std::size_t response_size);
 
 // Answers requests until the peer closes or the order is `quit`.

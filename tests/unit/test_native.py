@@ -156,12 +156,15 @@ def test_a_lost_datagram_is_counted_and_asked_again(board: _native.Board) -> Non
     board.order(0, RUN)
     server.settimeout(2)
     server.recv(10)  # the first request is swallowed
-    server.recv(10)  # and comes again
-    server.send(b"x")
+    again = server.recv(10)  # and comes again
+    server.send(b"late answer of another request"[:1])
+    time.sleep(0.02)
+    assert board.live(0)[4] == 0, "a late answer answers nothing"
+    server.send(again)
     limit = time.monotonic() + 5
     while board.live(0)[4] < 1 and time.monotonic() < limit:
         time.sleep(0.001)
-    assert board.live(0)[4] >= 1
+    assert board.live(0)[4] == 1
     assert board.live(0)[5] >= 1
     board.order(0, QUIT)
     thread.join(5)
