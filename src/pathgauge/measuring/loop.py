@@ -12,7 +12,7 @@ from pathgauge.results.document import Comparison, Connection
 from pathgauge.statistics.interval import next_look
 
 SHORTEST_SLICE = 0.02
-# A resting path saves up its shaper's burst, 8 ms of the rate and more; it has to be spent before the slice, and what
+# A resting wire saves up its shaper's burst, 8 ms of the rate and more; it has to be spent before the slice, and what
 # is left must be small beside it.
 SHORTEST_SHAPED = 0.1
 SHORTEST_SHAPED_RAMP = 0.025
