@@ -106,6 +106,16 @@ void bind_board(nb::module_ &module) {
           "slot"_a)
       .def(
           "clear_histogram", [](const Board &board, std::size_t slot) { board.slot(slot).histogram.fill(0); }, "slot"_a)
+      .def(
+          "nudge", [](const Board &board, std::size_t slot) { nudge(board.slot(slot)); }, "slot"_a)
+      .def(
+          "fail",
+          [](const Board &board, std::size_t slot, std::uint32_t error) {
+            Slot &chosen = board.slot(slot);
+            chosen.error.store(error);
+            publish_state(chosen, State::ended);
+          },
+          "slot"_a, "error"_a)
       .def("reset", [](const Board &board, std::size_t slot) { reset(board.slot(slot)); }, "slot"_a);
 }
 
@@ -116,6 +126,7 @@ NB_MODULE(_native, module) {
   module.doc() = "The loops that move bytes, and the shared memory through which they are ordered and read.";
   module.attr("HISTOGRAM_SIZE") = pathgauge::histogram_size;
   bind_board(module);
+  module.def("hear_nudges", &pathgauge::hear_nudges);
   module.def("histogram_index", &pathgauge::histogram_index, "nanoseconds"_a);
   module.def(
       "send_stream",

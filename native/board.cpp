@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <climits>
 #include <cmath>
+#include <csignal>
 #include <ctime>
 #include <new>
 #include <stdexcept>
@@ -18,6 +19,7 @@ namespace pathgauge {
 namespace {
 
 constexpr double nanoseconds_in_second = 1e9;
+constexpr int nudge_signal = SIGUSR1;
 
 double now() {
   timespec time{};
@@ -96,6 +98,25 @@ void reset(Slot &slot) {
   new (&slot) Slot{};
 }
 
+void nudge(const Slot &slot) {
+  const std::int32_t process = slot.process.load(std::memory_order_acquire);
+  const std::int32_t thread = slot.thread.load(std::memory_order_acquire);
+  if (process > 0 && thread > 0) {
+    syscall(SYS_tgkill, process, thread, nudge_signal);
+  }
+}
+
+void hear_nudges() {
+  struct sigaction action{};
+  action.sa_handler = [](int) {};  // without SA_RESTART: all that is wanted is that the sleeping call returns
+  sigaction(nudge_signal, &action, nullptr);
+}
+
+void begin_work(Slot &slot) {
+  slot.process.store(getpid(), std::memory_order_release);
+  slot.thread.store(static_cast<std::int32_t>(syscall(SYS_gettid)), std::memory_order_release);
+}
+
 void wait_order(Slot &slot, Order unwanted, double seconds) {
   const auto seen = static_cast<std::uint32_t>(unwanted);
   if (slot.order.load(std::memory_order_acquire) == seen) {
@@ -107,6 +128,7 @@ void publish_state(Slot &slot, State state) {
   slot.state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
   futex_wake(slot.state);
   if (state == State::ended) {
+    slot.thread.store(0, std::memory_order_release);
     futex_wake(slot.edge_done);  // who waits for an edge must not wait for a loop that is gone
   }
 }

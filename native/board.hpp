@@ -41,6 +41,8 @@ struct alignas(64) Slot {
   alignas(64) std::atomic<std::uint32_t> state;
   std::atomic<std::uint32_t> edge_done;
   std::atomic<std::uint32_t> error;
+  std::atomic<std::int32_t> process;  // the loop's thread, for a nudge; 0 while none is at work
+  std::atomic<std::int32_t> thread;
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> bytes_received;
   std::atomic<std::uint64_t> messages_sent;
@@ -81,7 +83,13 @@ std::uint32_t ask_edge(Slot &slot);
 [[nodiscard]] bool wait_state(Slot &slot, State state, double seconds);
 void reset(Slot &slot);
 
-// Loop's side.
+// Interrupts the call in which the slot's loop sleeps, if it does, so that it looks at its orders. One that comes just
+// before the call is lost: repeat it until the answer is there.
+void nudge(const Slot &slot);
+
+// Loop's side. `hear_nudges` is for the process, once.
+void hear_nudges();
+void begin_work(Slot &slot);
 void wait_order(Slot &slot, Order unwanted, double seconds);
 void publish_state(Slot &slot, State state);
 void publish_edge(Slot &slot, std::uint32_t edge);

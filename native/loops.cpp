@@ -53,7 +53,7 @@ Buffer make_buffer(std::size_t size) {
 // A loop's view of its slot: counters kept locally and stored, never read back.
 class Meter {
  public:
-  Meter(Slot &slot, const Transfer &transfer) : slot_(slot), transfer_(transfer) {}
+  Meter(Slot &slot, const Transfer &transfer) : slot_(slot), transfer_(transfer) { begin_work(slot); }
 
   [[nodiscard]] Order order() const { return static_cast<Order>(slot_.order.load(std::memory_order_acquire)); }
   [[nodiscard]] bool quitting() const { return order() == Order::quit; }
@@ -76,12 +76,14 @@ class Meter {
   }
   void lost() { add(slot_.lost, lost_, 1); }
 
-  // Takes the edge that was asked for, if one was.
-  void look() {
+  // Takes the edge that was asked for, if one was, and says whether.
+  bool look() {
     const std::uint32_t asked = slot_.edge_asked.load(std::memory_order_acquire);
-    if (asked != edge_) [[unlikely]] {
-      take_edge(asked);
+    if (asked == edge_) [[likely]] {
+      return false;
     }
+    take_edge(asked);
+    return true;
   }
 
   // Blocks while the order is `pause`; false when there is nothing more to do.
@@ -284,7 +286,9 @@ int request(Slot &slot, const Transfer &transfer, std::size_t request_size, std:
       meter.took(end - start);
       start = end;
     }
-    meter.look();
+    if (meter.look()) {
+      start = 0;  // what the edge cost is no part of a transaction
+    }
   }
   return ending(meter, Outcome::done);
 }

@@ -1,8 +1,10 @@
 // The loops that move bytes over a connected socket, and nothing else.
 //
 // Each runs until it is told to quit, its peer closes, an error, or the deadline (CLOCK_MONOTONIC, ns); nothing is
-// allocated inside. The socket must have SO_RCVTIMEO and SO_SNDTIMEO set, so that a silent peer cannot hold a loop for
-// longer than that. All return 0 or an errno, which also stands in the slot.
+// allocated inside. A loop that sleeps in a call of its socket hears orders only after it: who gives one shuts the
+// socket down or nudges the slot (board.hpp). A time-out of the socket would do as well, but costs a timer in every
+// call that sleeps, 2 % of a transaction; only a datagram's requester needs one, to ask again. All return 0 or an
+// errno, which also stands in the slot.
 #pragma once
 
 #include <cstddef>

@@ -28,8 +28,17 @@ class Board:
     def histogram(self, slot: int) -> builtins.bytes:
         """HISTOGRAM_SIZE unsigned 32-bit counts, native byte order."""
 
+    def nudge(self, slot: int) -> None:
+        """Wake the slot's loop from a call that sleeps; may come too early and be lost, so repeat it."""
+
+    def fail(self, slot: int, error: int) -> None:
+        """Say that the slot's loop ended with an errno before it began."""
+
     def clear_histogram(self, slot: int) -> None: ...
     def reset(self, slot: int) -> None: ...
+
+def hear_nudges() -> None:
+    """Let nudges (SIGUSR1) wake this process's loops, and do nothing else."""
 
 def histogram_index(nanoseconds: int) -> int: ...
 def send_stream(board: Board, slot: int, fd: int, datagrams: bool, deadline_ns: int, size: int, ring: int) -> int: ...

@@ -27,12 +27,13 @@ def board() -> Iterator[_native.Board]:
     os.close(memory)
 
 
-def tcp_pair() -> tuple[socket.socket, socket.socket]:
+def tcp_pair(*, limited: bool = True) -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
     for made in (client, server):
-        limit_wait(made)
+        if limited:
+            limit_wait(made)
     return client, server
 
 
@@ -189,6 +190,35 @@ def test_a_deadline_ends_every_loop(board: _native.Board) -> None:
         assert 0.1 < time.monotonic() - begin < 2
         one.close()
         two.close()
+
+
+def test_a_nudge_wakes_a_loop_that_sleeps(board: _native.Board) -> None:
+    _native.hear_nudges()
+    board.nudge(0)  # nobody is there to be woken, and nothing happens
+    one, two = tcp_pair(limited=False)
+    thread, results = start(_native.receive_stream, board, 0, one.fileno(), False, deadline(), 1000)
+    assert board.wait_state(0, RUNNING, 2.0)
+    time.sleep(0.05)
+    edge = board.ask_edge(0)
+    assert not board.wait_edge(0, edge, 0.1), "it sleeps, and hears nothing"
+    limit = time.monotonic() + 5
+    while not board.wait_edge(0, edge, 0.02) and time.monotonic() < limit:
+        board.nudge(0)
+    assert board.edge(0, edge)[0] > 0
+    board.order(0, QUIT)
+    while thread.is_alive() and time.monotonic() < limit:
+        board.nudge(0)
+        thread.join(0.02)
+    assert results == [0]
+    one.close()
+    two.close()
+
+
+def test_a_loop_that_could_not_begin_is_told(board: _native.Board) -> None:
+    board.fail(0, errno.ENOMEM)
+    assert board.state(0) == ENDED
+    assert board.error(0) == errno.ENOMEM
+    assert not board.wait_edge(0, board.ask_edge(0), 5.0)
 
 
 def test_a_peer_that_goes_away_is_an_error_of_the_sender(board: _native.Board) -> None:

@@ -82,7 +82,9 @@ class End:
         return Done(port=made.getsockname()[1])
 
     def _start(self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int) -> None:
-        sockets.arm_timeouts(made)
+        made.settimeout(None)
+        if transport == "udp" and work.loop == "request":
+            sockets.limit_wait(made)
         thread = threading.Thread(target=_run, args=(self.board, slot, made, transport, work, room), daemon=True)
         self.jobs[slot] = Job(made, transport, thread)
         thread.start()
@@ -113,6 +115,16 @@ def _accept_from(listener: socket.socket, peer_port: int) -> socket.socket:
 
 
 def _run(
+    board: _native.Board, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int
+) -> None:
+    try:
+        _work(board, slot, made, transport, work, room)
+    except Exception as error:  # noqa: BLE001 - whatever it is, who waits for the slot must hear of it
+        number = error.errno if isinstance(error, OSError) else None
+        board.fail(slot, number or (errno.ENOMEM if isinstance(error, MemoryError) else errno.EINVAL))
+
+
+def _work(
     board: _native.Board, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int
 ) -> None:
     if work.cpu is not None:
@@ -164,6 +176,7 @@ def main(arguments: list[str]) -> None:
     if user_namespace >= 0:
         setns(user_namespace, CLONE_NEWUSER)
     die_with_parent(parent)
+    _native.hear_nudges()
     board = _native.Board(board_fd, slots)
     with socket.socket(fileno=channel_fd) as channel:
         serve(channel, End(board))

@@ -11,7 +11,7 @@ from pathgauge.paths.namespaces import CLONE_NEWNET, setns
 
 Transport = Literal["tcp", "udp"]
 
-# No loop waits longer than this for its peer before it looks at its orders again.
+# A datagram's answer that has not come by then never will.
 SILENCE_SECONDS = 0.1
 CONNECT_SECONDS = 5.0
 BACKLOG = 16
@@ -50,12 +50,9 @@ def apply(made: socket.socket, transport: Transport, options: SocketOptions) -> 
             _set_congestion(made, options.congestion)
 
 
-def arm_timeouts(made: socket.socket) -> None:
-    """Make a connected socket blocking, with the time-outs that the loops need to hear their orders."""
-    made.settimeout(None)
-    limit = struct.pack("@ll", 0, int(SILENCE_SECONDS * 1e6))
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+def limit_wait(made: socket.socket) -> None:
+    """Let a blocking socket wait for a datagram only so long, after which it counts as lost."""
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(SILENCE_SECONDS * 1e6)))
 
 
 def connect(made: socket.socket, address: str, peer: tuple[str, int]) -> None:

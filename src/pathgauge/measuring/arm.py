@@ -22,8 +22,8 @@ from pathgauge.traffic.parameters import Parameters
 
 PAUSE, RUN = 0, 1
 PAUSED = 1
-PATIENCE_SECONDS = 10.0  # within which a loop must answer an order; it looks every 0.1 s even on a silent path
-GLANCE_SECONDS = 0.5
+PATIENCE_SECONDS = 10.0  # within which a loop must answer an order
+GLANCE_SECONDS = 0.02  # a loop that has not answered by then sleeps in a call, and is woken
 DRAIN_SECONDS = 0.3
 POLL_SECONDS = 0.0002
 CONNECTION_SECONDS = 600.0  # after which a forgotten loop ends by itself
@@ -186,6 +186,7 @@ class EngineArm:
         limit = time.monotonic() + PATIENCE_SECONDS
         while not wait(GLANCE_SECONDS):
             self.engine.check(slot)
+            self.engine.board.nudge(slot)
             if time.monotonic() > limit:
                 raise MachineError(
                     f"{self.name}: an end did not move for {PATIENCE_SECONDS:.0f} s",
