@@ -1,9 +1,10 @@
 """The engine against stock netperf 2.7: both alternate in one run over the same namespaces, pinned alike.
 
-    python -m benchmarks.engine [--seconds 60] [--markdown FILE] [TEST...]
+    python -m benchmarks.engine [--seconds 60] [--slice 0.2] [--markdown FILE] [TEST...]
 
-Each slice of either is a run of about 0.2 s on a fresh connection, its start included. The comparison is the product's
-own: netperf is the baseline, the engine the candidate, the loop and the statistics are `pathgauge compare`'s.
+Each slice of either is a run of about 0.2 s (`--slice`) on a fresh connection, its start included. The comparison is
+the product's own: netperf is the baseline, the engine the candidate, the loop and the statistics are
+`pathgauge compare`'s.
 """
 
 import argparse
@@ -54,6 +55,13 @@ CASES = (
 )
 
 
+def with_congestion(case: Case, name: str | None) -> Case:
+    """The case under a congestion control of its own; only TCP has one."""
+    if name is None or not case.test.startswith("TCP"):
+        return case
+    return Case(f"{case.name} {name}", case.test, msgspec.structs.replace(case.parameters, congestion=name))
+
+
 class FreshArm(EngineArm):
     """The engine, measured as netperf measures itself: each slice on a connection of its own, its start included."""
 
@@ -82,7 +90,7 @@ class FreshArm(EngineArm):
         """Nothing is open between slices."""
 
 
-def run_case(case: Case, seconds: float, seed: int) -> tuple[list[Comparison], Outcome]:
+def run_case(case: Case, seconds: float, slice_seconds: float, seed: int) -> tuple[list[Comparison], Outcome]:
     """Measure one case for at most `seconds`."""
     kind = TESTS[case.test]
     with ExitStack() as stack:
@@ -95,7 +103,7 @@ def run_case(case: Case, seconds: float, seed: int) -> tuple[list[Comparison], O
         wait_for(stock)
         stock.calibrate()
         arms: list[Arm] = [stock, FreshArm(engine, "pathgauge", path, kind, parameters, 0)]
-        outcome = Outcome(Plan(0.0, 0.0, SLICE_SECONDS))
+        outcome = Outcome(Plan(0.0, 0.0, slice_seconds))
         metrics = [kind.primary, "cpu_local", "cpu_remote", "service_demand_local", "service_demand_remote"]
 
         def look(number: int) -> list[Comparison]:
@@ -105,7 +113,7 @@ def run_case(case: Case, seconds: float, seed: int) -> tuple[list[Comparison], O
         run_test(
             arms,
             budget=seconds,
-            slice_seconds=SLICE_SECONDS,
+            slice_seconds=slice_seconds,
             warmup=0.0,
             generator=random.Random(f"{seed} {case.name}"),
             outcome=outcome,
@@ -156,16 +164,21 @@ def main() -> None:
     """Run the cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="budget of each case (default 60)")
+    parser.add_argument(
+        "--slice", type=float, default=SLICE_SECONDS, help=f"of each slice, in s (default {SLICE_SECONDS})"
+    )
+    parser.add_argument("--congestion", metavar="NAME", help="of the TCP cases (default: the kernel's)")
     parser.add_argument("--seed", type=int, default=20070709)
     parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
     parser.add_argument("--json", type=Path, help="write the comparisons to this file")
     parser.add_argument("case", nargs="*", help="only the cases that contain this text")
     chosen = parser.parse_args()
     cases = [case for case in CASES if not chosen.case or any(text in case.name for text in chosen.case)]
+    cases = [with_congestion(case, chosen.congestion) for case in cases]
     lines, documents = [HEADER], []
     print(HEADER)
     for case in cases:
-        found, outcome = run_case(case, chosen.seconds, chosen.seed)
+        found, outcome = run_case(case, chosen.seconds, chosen.slice, chosen.seed)
         lines.append(row(case, found))
         documents.append({"case": case.name, "blocks": outcome.valid, "comparisons": msgspec.to_builtins(found)})
         print(("\r" if sys.stderr.isatty() else "") + lines[-1], flush=True)

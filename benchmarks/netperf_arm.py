@@ -90,6 +90,8 @@ class NetperfArm:
             sizes = ["-r", f"{given.request_size},{given.response_size}"]
         if self.kind.active == "remote":  # -m and -M take LOCAL,REMOTE: it is the remote end that sends
             sizes = ["-m", f",{given.send_size}", "-M", f"{given.receive_size},"]
+        if given.congestion:
+            sizes += ["-K", f"{given.congestion},{given.congestion}"]
         where = ("-H", self.path.server_addresses["ipv4"], "-p", str(PORT), "-4")
         unit = "x" if self.kind.pattern == "transactions" else "m"
         how = ("-t", self.kind.name, "-l", length, "-T", f"{given.local_cpu},{given.remote_cpu}", "-f", unit)

@@ -1,15 +1,25 @@
 // What Python sees of the native core. Sizes and descriptors arrive checked; here they are only bounded again.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <span>
 #include <stdexcept>
+#include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "board.hpp"
+#include "buffers.hpp"
+#include "connections.hpp"
 #include "loops.hpp"
+#include "meter.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -17,31 +27,24 @@ using nb::literals::operator""_a;
 namespace {
 
 using pathgauge::Board;
+using pathgauge::BufferPlan;
+using pathgauge::Buffers;
+using pathgauge::ConnectPlan;
 using pathgauge::Edge;
 using pathgauge::Order;
 using pathgauge::Slot;
+using pathgauge::SocketOption;
 using pathgauge::State;
 using pathgauge::Transfer;
 
-constexpr std::size_t largest_message = std::size_t{1} << 30U;
 constexpr double longest_wait = 3600;
-
-std::size_t checked_size(std::size_t size) {
-  if (size > largest_message) {
-    throw std::out_of_range("a message is at most 1 GiB");
-  }
-  return size;
-}
+constexpr std::uint32_t most_ahead = 65536;
 
 double checked_wait(double seconds) {
   if (!(seconds >= 0 && seconds <= longest_wait)) {
     throw std::out_of_range("a wait is 0 to 3600 s");
   }
   return seconds;
-}
-
-Transfer make_transfer(int fd, bool datagrams, std::uint64_t deadline_ns) {
-  return Transfer{.fd = fd, .datagrams = datagrams, .deadline_ns = deadline_ns};
 }
 
 auto live(const Slot &slot) {
@@ -119,55 +122,118 @@ void bind_board(nb::module_ &module) {
       .def("reset", [](const Board &board, std::size_t slot) { reset(board.slot(slot)); }, "slot"_a);
 }
 
+Buffers make_buffers(std::size_t size, std::size_t width, std::size_t alignment, std::size_t offset,
+                     const nb::bytes &fill) {
+  const std::span<const std::byte> bytes(static_cast<const std::byte *>(fill.data()), fill.size());
+  return Buffers(BufferPlan{.size = size, .width = width, .alignment = alignment, .offset = offset}, bytes);
+}
+
+ConnectPlan make_plan(const std::string &local, const std::string &remote, std::uint16_t port, std::uint16_t low,
+                      std::uint16_t high, const std::vector<std::tuple<int, int, int>> &options) {
+  std::vector<SocketOption> typed;
+  typed.reserve(options.size());
+  for (const auto &[level, name, value] : options) {
+    typed.push_back(SocketOption{.level = level, .name = name, .value = value});
+  }
+  return pathgauge::make_connect_plan(local, remote, port, low, high, std::move(typed));
+}
+
+void bind_what_moves(nb::module_ &module) {
+  nb::class_<Transfer>(module, "Transfer")
+      .def(
+          "__init__",
+          [](Transfer *made, int fd, bool datagrams, std::uint64_t deadline_ns, std::uint64_t limit,
+             std::uint32_t ahead, std::uint32_t pace_count, std::uint64_t pace_ns, int file, bool record, bool numbered,
+             bool marked, bool discard) {
+            if (ahead > most_ahead) {
+              throw std::out_of_range("at most 65536 requests ahead");
+            }
+            new (made) Transfer{.fd = fd,
+                                .datagrams = datagrams,
+                                .deadline_ns = deadline_ns,
+                                .limit = limit,
+                                .ahead = ahead,
+                                .pace_count = pace_count,
+                                .pace_ns = pace_ns,
+                                .file = file,
+                                .record = record,
+                                .numbered = numbered,
+                                .marked = marked,
+                                .discard = discard};
+          },
+          nb::kw_only(), "fd"_a, "datagrams"_a, "deadline_ns"_a, "limit"_a = 0, "ahead"_a = 0, "pace_count"_a = 0,
+          "pace_ns"_a = 0, "file"_a = -1, "record"_a = false, "numbered"_a = true, "marked"_a = false,
+          "discard"_a = false);
+  nb::class_<Buffers>(module, "Buffers")
+      .def(
+          "__init__",
+          [](Buffers *made, std::size_t size, std::size_t width, std::size_t alignment, std::size_t offset,
+             const nb::bytes &fill) { new (made) Buffers(make_buffers(size, width, alignment, offset, fill)); },
+          "size"_a, "width"_a = 1, "alignment"_a = 8, "offset"_a = 0, "fill"_a = nb::bytes(""));
+  nb::class_<ConnectPlan>(module, "ConnectPlan")
+      .def(
+          "__init__",
+          [](ConnectPlan *made, const std::string &local, const std::string &remote, std::uint16_t port,
+             std::uint16_t low, std::uint16_t high, const std::vector<std::tuple<int, int, int>> &options) {
+            new (made) ConnectPlan(make_plan(local, remote, port, low, high, options));
+          },
+          nb::kw_only(), "local"_a, "remote"_a, "port"_a, "low"_a = 0, "high"_a = 0,
+          "options"_a = std::vector<std::tuple<int, int, int>>{});
+}
+
+void bind_loops(nb::module_ &module) {
+  const auto stream = [&module](const char *name, auto loop) {
+    module.def(
+        name,
+        [loop](const Board &board, std::size_t slot, const Transfer &transfer, Buffers &buffers) {
+          Slot &chosen = board.slot(slot);
+          const nb::gil_scoped_release unlocked;
+          return loop(chosen, transfer, buffers);
+        },
+        "board"_a, "slot"_a, "transfer"_a, "buffers"_a);
+  };
+  stream("send_stream", &pathgauge::send_stream);
+  stream("receive_stream", &pathgauge::receive_stream);
+  const auto exchange = [&module](const char *name, auto loop) {
+    module.def(
+        name,
+        [loop](const Board &board, std::size_t slot, const Transfer &transfer, Buffers &questions, Buffers &answers) {
+          Slot &chosen = board.slot(slot);
+          const nb::gil_scoped_release unlocked;
+          return loop(chosen, transfer, questions, answers);
+        },
+        "board"_a, "slot"_a, "transfer"_a, "questions"_a, "answers"_a);
+  };
+  exchange("request", &pathgauge::request);
+  exchange("respond", &pathgauge::respond);
+  module.def(
+      "connect_transact",
+      [](const Board &board, std::size_t slot, const Transfer &transfer, const ConnectPlan &plan, Buffers *questions,
+         Buffers *answers) {
+        Slot &chosen = board.slot(slot);
+        const nb::gil_scoped_release unlocked;
+        return pathgauge::connect_transact(chosen, transfer, plan, questions, answers);
+      },
+      "board"_a, "slot"_a, "transfer"_a, "plan"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
+  module.def(
+      "accept_transact",
+      [](const Board &board, std::size_t slot, const Transfer &transfer, Buffers *questions, Buffers *answers) {
+        Slot &chosen = board.slot(slot);
+        const nb::gil_scoped_release unlocked;
+        return pathgauge::accept_transact(chosen, transfer, questions, answers);
+      },
+      "board"_a, "slot"_a, "transfer"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
+}
+
 }  // namespace
 
 // NOLINTNEXTLINE(readability-function-cognitive-complexity,modernize-use-trailing-return-type)
 NB_MODULE(_native, module) {
   module.doc() = "The loops that move bytes, and the shared memory through which they are ordered and read.";
   module.attr("HISTOGRAM_SIZE") = pathgauge::histogram_size;
-  bind_board(module);
-  module.def("hear_nudges", &pathgauge::hear_nudges);
   module.def("histogram_index", &pathgauge::histogram_index, "nanoseconds"_a);
-  module.def(
-      "send_stream",
-      [](const Board &board, std::size_t slot, int fd, bool datagrams, std::uint64_t deadline_ns, std::size_t size,
-         std::size_t ring) {
-        const Transfer transfer = make_transfer(fd, datagrams, deadline_ns);
-        if (checked_size(size) == 0 || ring == 0 || ring > largest_message / size) {
-          throw std::out_of_range("a ring holds 1 byte to 1 GiB");
-        }
-        Slot &chosen = board.slot(slot);
-        const nb::gil_scoped_release unlocked;
-        return pathgauge::send_stream(chosen, transfer, size, ring);
-      },
-      "board"_a, "slot"_a, "fd"_a, "datagrams"_a, "deadline_ns"_a, "size"_a, "ring"_a);
-  module.def(
-      "receive_stream",
-      [](const Board &board, std::size_t slot, int fd, bool datagrams, std::uint64_t deadline_ns, std::size_t size) {
-        const Transfer transfer = make_transfer(fd, datagrams, deadline_ns);
-        if (checked_size(size) == 0) {
-          throw std::out_of_range("a message has at least 1 byte");
-        }
-        Slot &chosen = board.slot(slot);
-        const nb::gil_scoped_release unlocked;
-        return pathgauge::receive_stream(chosen, transfer, size);
-      },
-      "board"_a, "slot"_a, "fd"_a, "datagrams"_a, "deadline_ns"_a, "size"_a);
-  const auto exchange = [&module](const char *name, auto loop) {
-    module.def(
-        name,
-        [loop](const Board &board, std::size_t slot, int fd, bool datagrams, std::uint64_t deadline_ns,
-               std::size_t request_size, std::size_t response_size) {
-          const Transfer transfer = make_transfer(fd, datagrams, deadline_ns);
-          if (checked_size(request_size) == 0 || checked_size(response_size) == 0) {
-            throw std::out_of_range("a message has at least 1 byte");
-          }
-          Slot &chosen = board.slot(slot);
-          const nb::gil_scoped_release unlocked;
-          return loop(chosen, transfer, request_size, response_size);
-        },
-        "board"_a, "slot"_a, "fd"_a, "datagrams"_a, "deadline_ns"_a, "request_size"_a, "response_size"_a);
-  };
-  exchange("request", &pathgauge::request);
-  exchange("respond", &pathgauge::respond);
+  module.def("hear_nudges", &pathgauge::hear_nudges);
+  bind_board(module);
+  bind_what_moves(module);
+  bind_loops(module);
 }

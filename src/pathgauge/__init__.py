@@ -36,14 +36,19 @@ def compare(*paths: str, **options: object) -> "Result":
 
     The first path is the baseline; without any it is `host` against `macvlan`. Options are those of the command line
     with `_` for `-`, as text (`link_rate="1gbit"`) or typed (`send_size=1400`, `test=["TCP_STREAM"]`). Raises UserError
-    and MachineError; an interrupt or an error after the first block raises `pathgauge.measuring.run.Stopped`, which
-    holds what was measured.
+    and MachineError. What ends a run after its first block, an interrupt included, bears what was measured until then
+    as its attribute `result`.
     """
     from pathgauge.measuring.observer import Silent
-    from pathgauge.measuring.run import compare_request
+    from pathgauge.measuring.run import Stopped, compare_request
     from pathgauge.options import request_from_python
 
-    return compare_request(request_from_python(paths, options), Silent())
+    request = request_from_python(paths, options)
+    try:
+        return compare_request(request, Silent())
+    except Stopped as early:
+        early.cause.result = early.result  # type: ignore[attr-defined]  # it is no class of ours alone
+        raise early.cause from None
 
 
 def __getattr__(name: str) -> object:

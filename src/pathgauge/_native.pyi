@@ -41,11 +41,70 @@ def hear_nudges() -> None:
     """Let nudges (SIGUSR1) wake this process's loops, and do nothing else."""
 
 def histogram_index(nanoseconds: int) -> int: ...
-def send_stream(board: Board, slot: int, fd: int, datagrams: bool, deadline_ns: int, size: int, ring: int) -> int: ...
-def receive_stream(board: Board, slot: int, fd: int, datagrams: bool, deadline_ns: int, size: int) -> int: ...
-def request(
-    board: Board, slot: int, fd: int, datagrams: bool, deadline_ns: int, request_size: int, response_size: int
+
+class Transfer:
+    """What a loop does: over `fd` until `deadline_ns` (CLOCK_MONOTONIC) or `limit` bytes or transactions (0: none).
+
+    `ahead` requests are in flight besides the one awaited; `pace_count` operations are done in each `pace_ns`; `file` is
+    sent from with sendfile; `record` times every operation; `numbered`: a datagram's first byte says which request it
+    is; `marked`: an empty datagram ends the loop; `discard`: what is received is dropped in the kernel.
+    """
+
+    def __init__(
+        self,
+        *,
+        fd: int,
+        datagrams: bool,
+        deadline_ns: int,
+        limit: int = 0,
+        ahead: int = 0,
+        pace_count: int = 0,
+        pace_ns: int = 0,
+        file: int = -1,
+        record: bool = False,
+        numbered: bool = True,
+        marked: bool = False,
+        discard: bool = False,
+    ) -> None: ...
+
+class Buffers:
+    """A ring of `width` buffers of `size` bytes, filled with `fill` over and over.
+
+    IndexError for more than 1 GiB or an alignment that is no power of two, MemoryError where there is no room.
+    """
+
+    def __init__(
+        self, size: int, width: int = 1, alignment: int = 8, offset: int = 0, fill: builtins.bytes = b""
+    ) -> None: ...
+
+class ConnectPlan:
+    """Where connections come from and go to: numeric addresses of one family, local ports from `low` to `high` in turn
+    (0: the kernel's choice), options as (level, name, value). ValueError for anything else.
+    """
+
+    def __init__(
+        self,
+        *,
+        local: str,
+        remote: str,
+        port: int,
+        low: int = 0,
+        high: int = 0,
+        options: list[tuple[int, int, int]] = ...,
+    ) -> None: ...
+
+def send_stream(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def receive_stream(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def request(board: Board, slot: int, transfer: Transfer, questions: Buffers, answers: Buffers) -> int: ...
+def respond(board: Board, slot: int, transfer: Transfer, questions: Buffers, answers: Buffers) -> int: ...
+def connect_transact(
+    board: Board,
+    slot: int,
+    transfer: Transfer,
+    plan: ConnectPlan,
+    questions: Buffers | None = None,
+    answers: Buffers | None = None,
 ) -> int: ...
-def respond(
-    board: Board, slot: int, fd: int, datagrams: bool, deadline_ns: int, request_size: int, response_size: int
+def accept_transact(
+    board: Board, slot: int, transfer: Transfer, questions: Buffers | None = None, answers: Buffers | None = None
 ) -> int: ...

@@ -377,5 +377,5 @@ _NOTES = (
     "| 2 | a mistake in the command or in a file it names |",
     "| 3 | the machine lacks something, no block was valid, or the document could not be written |",
     "| 70 | a defect of pathgauge: please report it |",
-    "| 130, 143 | interrupted by SIGINT, SIGTERM; what was measured is in the document |",
+    "| 129, 130, 143 | ended by SIGHUP, SIGINT, SIGTERM; what was measured is in the document |",
 )

@@ -248,4 +248,6 @@ def format_value(value: float | None, unit: str) -> str:
         return f"{significant(100 * value)} %"
     if unit == "1/s":
         return f"{significant(value) if value < KILO else format_count(value)} /s"
+    if unit == "segments/s" and value >= KILO:
+        return f"{format_count(value)} {unit}"
     return f"{significant(value)} {unit}"

@@ -35,7 +35,12 @@ def under_way(running: Running, loops: int = SECOND_BLOCK) -> tuple[list[int], s
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "the terminal is gone"),
+    ],
 )
 def test_a_signal_ends_the_run_and_keeps_its_blocks(
     tmp_path: Path, number: signal.Signals, code: int, word: str
@@ -215,7 +220,11 @@ def outside():
         "namespaces": [os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "user", "mnt", "pid")],
         "devices": Path("/proc/net/dev").read_text(),
         "routes": Path("/proc/net/fib_trie").read_text(),
-        "signals": [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Sig")],
+        "signals": [  # but SigQ, which is the whole user's
+            line
+            for line in Path("/proc/self/status").read_text().splitlines()
+            if line.startswith("Sig") and not line.startswith("SigQ")
+        ],
         "umask": [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Umask")],
         "cpus": sorted(os.sched_getaffinity(0)),
         "folder": os.getcwd(),

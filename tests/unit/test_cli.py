@@ -136,7 +136,8 @@ def test_a_bad_target_is_found_before_measuring(measure: Measure, tmp_path: Path
     ("cause", "code", "says"),
     [
         (KeyboardInterrupt(), 130, "interrupted"),
-        (cli.Terminated(), 143, "terminated"),
+        (cli.Terminated(signal.SIGTERM), 143, "terminated"),
+        (cli.Terminated(signal.SIGHUP), 129, "the terminal is gone"),
         (MissingPrivilege("no privilege", hint="sudo"), 3, "pathgauge: no privilege\n  sudo\n"),
         (UserError("no such thing", hint="type this"), 2, "pathgauge: no such thing\n  type this\n"),
         (InternalError("a riddle"), 70, "please report it"),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pathgauge import _native
-from pathgauge.results.latency import Histogram, seconds, seconds_at
+from pathgauge.results.latency import LARGEST_NS, Histogram, seconds, seconds_at
 
 
 @given(st.integers(min_value=1, max_value=2**37 - 1))
@@ -32,6 +32,18 @@ def test_the_standard_encoding_keeps_every_count(counts: dict[int, int]) -> None
     copy = Histogram.decode(original.encode())
     assert copy.places.tolist() == original.places.tolist()
     assert copy.counts.tolist() == original.counts.tolist()
+
+
+def test_the_encoding_is_the_librarys_own() -> None:
+    from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # ships no types
+
+    theirs = HdrHistogram(1, LARGEST_NS, 3)
+    for value in (1, 2047, 2048, 70_000, 70_001, 9_999_999, LARGEST_NS):
+        theirs.record_value(value, value % 7 + 1)
+    encoded = theirs.encode().decode("ascii")
+    assert Histogram.decode(encoded).encode() == encoded
+    empty = Histogram(np.array([], dtype=np.int64), np.array([], dtype=np.int64))
+    assert empty.encode() == HdrHistogram(1, LARGEST_NS, 3).encode().decode("ascii")
 
 
 def test_from_raw_counts() -> None:

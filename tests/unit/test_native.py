@@ -7,6 +7,8 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,8 +56,10 @@ def limit_wait(made: socket.socket) -> None:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
-def deadline(seconds: float = 20.0) -> int:
-    return time.monotonic_ns() + int(seconds * 1e9)
+def over(made: socket.socket, seconds: float = 20.0, **how: Any) -> _native.Transfer:
+    deadline = time.monotonic_ns() + int(seconds * 1e9)
+    datagrams = made.type == socket.SOCK_DGRAM
+    return _native.Transfer(fd=made.fileno(), datagrams=datagrams, deadline_ns=deadline, **how)
 
 
 def start(loop: Callable[..., int], *arguments: object) -> tuple[threading.Thread, list[int]]:
@@ -74,8 +78,8 @@ def take_edge(board: _native.Board, slot: int) -> tuple[int, ...]:
 @pytest.mark.parametrize("size", [1, 1400, 65536])
 def test_a_stream_moves_every_byte_and_edges_lie_between(board: _native.Board, size: int) -> None:
     client, server = tcp_pair()
-    sender, sent = start(_native.send_stream, board, 0, client.fileno(), False, deadline(), size, 3)
-    receiver, received = start(_native.receive_stream, board, 1, server.fileno(), False, deadline(), 131072)
+    sender, sent = start(_native.send_stream, board, 0, over(client), _native.Buffers(size, 3))
+    receiver, received = start(_native.receive_stream, board, 1, over(server), _native.Buffers(131072))
     assert board.wait_state(0, PAUSED, 2.0)
     assert board.live(0)[0] == 0, "nothing may be sent before the order"
     board.order(0, RUN)
@@ -106,7 +110,7 @@ def test_tcp_info_comes_with_an_edge_and_not_for_datagrams(board: _native.Board)
     for pair, expected in ((tcp_pair, True), (udp_pair, False)):
         board.reset(0)
         one, two = pair()
-        thread, _ = start(_native.receive_stream, board, 0, one.fileno(), pair is udp_pair, deadline(), 2048)
+        thread, _ = start(_native.receive_stream, board, 0, over(one), _native.Buffers(2048))
         edge = board.ask_edge(0)
         assert board.wait_edge(0, edge, 2.0), "an idle loop takes its edges, too"
         assert bool(board.edge(0, edge)[7]) is expected
@@ -124,10 +128,9 @@ def test_transactions_are_counted_and_timed(
     board: _native.Board, datagrams: bool, request_size: int, response_size: int
 ) -> None:
     client, server = udp_pair() if datagrams else tcp_pair()
-    asking, asked = start(
-        _native.request, board, 0, client.fileno(), datagrams, deadline(), request_size, response_size
-    )
-    answering, _ = start(_native.respond, board, 1, server.fileno(), datagrams, deadline(), request_size, response_size)
+    sizes = request_size, response_size
+    asking, asked = start(_native.request, board, 0, over(client), *map(_native.Buffers, sizes))
+    answering, _ = start(_native.respond, board, 1, over(server), *map(_native.Buffers, sizes))
     board.order(0, RUN)
     first = take_edge(board, 0)
     time.sleep(0.1)
@@ -153,7 +156,7 @@ def test_transactions_are_counted_and_timed(
 
 def test_a_lost_datagram_is_counted_and_asked_again(board: _native.Board) -> None:
     client, server = udp_pair()
-    thread, _ = start(_native.request, board, 0, client.fileno(), True, deadline(), 1, 1)
+    thread, _ = start(_native.request, board, 0, over(client), _native.Buffers(1), _native.Buffers(1))
     board.order(0, RUN)
     server.settimeout(2)
     server.recv(10)  # the first request is swallowed
@@ -174,17 +177,17 @@ def test_a_lost_datagram_is_counted_and_asked_again(board: _native.Board) -> Non
 
 
 def test_a_deadline_ends_every_loop(board: _native.Board) -> None:
-    for loop, sizes in (
-        (_native.send_stream, (10, 1)),
-        (_native.receive_stream, (10,)),
-        (_native.request, (1, 1)),
-        (_native.respond, (1, 1)),
+    for loop, rings in (
+        (_native.send_stream, 1),
+        (_native.receive_stream, 1),
+        (_native.request, 2),
+        (_native.respond, 2),
     ):
         board.reset(0)
         one, two = tcp_pair()
         board.order(0, RUN)
         begin = time.monotonic()
-        thread, _ = start(loop, board, 0, one.fileno(), False, deadline(0.2), *sizes)
+        thread, _ = start(loop, board, 0, over(one, seconds=0.2), *[_native.Buffers(10)] * rings)
         thread.join(3)
         assert not thread.is_alive()
         assert 0.1 < time.monotonic() - begin < 2
@@ -196,7 +199,7 @@ def test_a_nudge_wakes_a_loop_that_sleeps(board: _native.Board) -> None:
     _native.hear_nudges()
     board.nudge(0)  # nobody is there to be woken, and nothing happens
     one, two = tcp_pair(limited=False)
-    thread, results = start(_native.receive_stream, board, 0, one.fileno(), False, deadline(), 1000)
+    thread, results = start(_native.receive_stream, board, 0, over(one), _native.Buffers(1000))
     assert board.wait_state(0, RUNNING, 2.0)
     time.sleep(0.05)
     edge = board.ask_edge(0)
@@ -225,7 +228,7 @@ def test_a_peer_that_goes_away_is_an_error_of_the_sender(board: _native.Board) -
     client, server = tcp_pair()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
     board.order(0, RUN)
-    thread, results = start(_native.send_stream, board, 0, client.fileno(), False, deadline(), 1000, 1)
+    thread, results = start(_native.send_stream, board, 0, over(client), _native.Buffers(1000))
     time.sleep(0.05)
     server.close()
     thread.join(3)
@@ -236,16 +239,138 @@ def test_a_peer_that_goes_away_is_an_error_of_the_sender(board: _native.Board) -
     assert not board.wait_edge(0, board.ask_edge(0), 5.0), "nobody waits for a loop that is gone"
 
 
+def ended(thread: threading.Thread, *sockets: socket.socket) -> None:
+    thread.join(5)
+    assert not thread.is_alive()
+    for made in sockets:
+        made.close()
+
+
+def test_a_limit_ends_a_stream_and_a_ring_is_sent_in_turn(board: _native.Board) -> None:
+    client, server = tcp_pair()
+    board.order(0, RUN)
+    buffers = _native.Buffers(5, 2, fill=b"abc")
+    thread, results = start(_native.send_stream, board, 0, over(client, limit=12), buffers)
+    ended(thread, client)
+    assert results == [0]
+    text = b""
+    while part := server.recv(100):
+        text += part
+    assert text == b"abcab" + b"cabca" + b"abcab", "the pattern goes on from buffer to buffer"
+    server.close()
+
+
+def test_sendfile_sends_the_ring_of_a_file(board: _native.Board, tmp_path: Path) -> None:
+    file = tmp_path / "ring"
+    file.write_bytes(b"0123456789")
+    client, server = tcp_pair()
+    board.order(0, RUN)
+    with file.open("rb") as opened:
+        how = over(client, limit=15, file=opened.fileno())
+        ended(start(_native.send_stream, board, 0, how, _native.Buffers(5, 2))[0], client)
+    assert server.recv(100) == b"0123456789" + b"01234"
+    server.close()
+
+
+@pytest.mark.parametrize("datagrams", [False, True])
+def test_requests_in_flight_are_counted_and_limited(board: _native.Board, datagrams: bool) -> None:
+    client, server = udp_pair() if datagrams else tcp_pair()
+    board.order(0, RUN)
+    asking, asked = start(
+        _native.request, board, 0, over(client, limit=50, ahead=4, record=True), *map(_native.Buffers, (3, 2))
+    )
+    flight = b""
+    server.settimeout(2)
+    while len(flight) < 15:
+        flight += server.recv(100)
+    assert len(flight) == 15, "five are under way before the first is answered"
+    for _ in range(5):
+        server.send(b"ok")
+    answering, _ = start(_native.respond, board, 1, over(server), *map(_native.Buffers, (3, 2)))
+    asking.join(5)
+    assert asked == [0]
+    assert board.live(0)[4] == 50
+    assert sum(memoryview(board.histogram(0)).cast("I")) == 50
+    board.order(1, QUIT)
+    client.close()
+    ended(answering, server)
+
+
+def test_operations_are_paced(board: _native.Board) -> None:
+    one, two = udp_pair()
+    board.order(0, RUN)
+    begin = time.monotonic()
+    how = over(one, limit=20 * 10, pace_count=5, pace_ns=20_000_000)
+    ended(start(_native.send_stream, board, 0, how, _native.Buffers(10))[0], one, two)
+    assert time.monotonic() - begin > 0.058, "20 messages, 5 in 20 ms: three intervals pass"
+    assert board.live(0)[2] == 20
+
+
+def test_an_empty_datagram_ends_a_loop_that_heeds_it(board: _native.Board) -> None:
+    for loop, rings in ((_native.receive_stream, 1), (_native.respond, 2)):
+        board.reset(0)
+        one, two = udp_pair()
+        thread, _ = start(loop, board, 0, over(one, marked=True), *[_native.Buffers(10)] * rings)
+        two.send(b"0123456789")
+        two.send(b"")
+        ended(thread, one, two)
+        assert board.live(0)[1] == 10
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_transactions_that_are_connections(board: _native.Board, exchange: bool) -> None:
+    _native.hear_nudges()
+    rings = [_native.Buffers(3), _native.Buffers(200_000)] if exchange else []
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
+        how = _native.Transfer(fd=listener.fileno(), datagrams=False, deadline_ns=time.monotonic_ns() + 20 * 10**9)
+        answering, answered = start(_native.accept_transact, board, 1, how, *rings)
+        plan = _native.ConnectPlan(
+            local="127.0.0.1",
+            remote="127.0.0.1",
+            port=listener.getsockname()[1],
+            low=20000,
+            high=30000,
+            options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        board.order(0, RUN)
+        asking, asked = start(_native.connect_transact, board, 0, over(listener, limit=40, record=True), plan, *rings)
+        asking.join(10)
+        assert asked == [0]
+        assert board.live(0)[4] == 40
+        assert sum(memoryview(board.histogram(0)).cast("I")) == 40
+        assert board.live(0)[1] == (40 * 200_000 if exchange else 0)
+        board.order(1, QUIT)
+        limit = time.monotonic() + 5
+        while answering.is_alive() and time.monotonic() < limit:
+            board.nudge(1)
+            answering.join(0.02)
+    assert answered == [0]
+    assert board.live(1)[4] == 40
+
+
+def test_a_connection_that_is_refused_is_an_error(board: _native.Board) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    plan = _native.ConnectPlan(local="127.0.0.1", remote="127.0.0.1", port=port)
+    board.order(0, RUN)
+    how = _native.Transfer(fd=-1, datagrams=False, deadline_ns=time.monotonic_ns() + 10**9)
+    assert _native.connect_transact(board, 0, how, plan) == errno.ECONNREFUSED
+    for wrong in ({"local": "127.0.0.1", "remote": "::1"}, {"local": "a", "remote": "b"}, {"low": 5, "high": 4}):
+        with pytest.raises(ValueError, match="address"):
+            _native.ConnectPlan(**({"local": "127.0.0.1", "remote": "127.0.0.1", "port": 1} | wrong))  # type: ignore[arg-type]
+
+
 def test_wrong_sizes_and_slots_are_refused(board: _native.Board) -> None:
     with pytest.raises(IndexError):
         board.order(2, RUN)
-    for size, ring in ((0, 1), (1, 0), (2**31, 1), (65536, 2**40)):
+    for size, width in ((0, 1), (1, 0), (2**31, 1), (65536, 2**40)):
         with pytest.raises(IndexError):
-            _native.send_stream(board, 0, -1, False, 0, size, ring)
+            _native.Buffers(size, width)
+    for alignment, offset in ((0, 0), (3, 0), (2**25, 0), (8, 2**25)):
+        with pytest.raises(IndexError):
+            _native.Buffers(1, 1, alignment, offset)
     with pytest.raises(IndexError):
-        _native.receive_stream(board, 0, -1, False, 0, 0)
-    with pytest.raises(IndexError):
-        _native.request(board, 0, -1, False, 0, 0, 1)
+        _native.Transfer(fd=-1, datagrams=False, deadline_ns=0, ahead=2**20)
     for wait in (-1.0, float("nan"), 1e9):
         with pytest.raises(IndexError):
             board.wait_edge(0, 1, wait)

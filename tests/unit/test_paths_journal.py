@@ -180,6 +180,15 @@ def test_a_process_is_known_by_more_than_its_pid(sleeper: subprocess.Popen[bytes
     assert not end(living, boot_id())
 
 
+def test_a_process_of_another_pid_namespace_is_none_of_ours() -> None:
+    mine = identify(os.getpid())
+    assert mine is not None
+    assert not module.is_foreign(mine)
+    assert not module.is_foreign(None)
+    assert not module.is_foreign(NEVER), "a record of before says nothing of it"
+    assert module.is_foreign(msgspec.structs.replace(mine, space=mine.space + 1))
+
+
 def test_a_deaf_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_GOODBYE_SECONDS", 0.1)
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
@@ -194,4 +203,4 @@ def test_a_record_is_plain_json(journal: Journal) -> None:
     journal.create(record(keeper=NEVER))
     content = json.loads(journal.file("bedafi").read_text())
     assert content["schema"] == "pathgauge.lab/1"
-    assert content["keeper"] == {"pid": NEVER.pid, "start": 1}
+    assert content["keeper"] == {"pid": NEVER.pid, "start": 1, "space": 0}

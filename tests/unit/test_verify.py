@@ -16,15 +16,18 @@ WIRE = DeviceRef("server", "s0", "wire", "veth", 1500, "noqueue", {})
 OTHER = ("host", "x0")
 
 
-def counters(sent: int = 0, received: int = 0) -> LinkCounters:
-    return LinkCounters(received, 0, 0, 0, sent, 0, 0, 0)
+def counters(sent: int = 0, received: int = 0, packets: int = 0) -> LinkCounters:
+    return LinkCounters(received, packets, 0, 0, sent, packets, 0, 0)
 
 
-def why(own: LinkCounters, wire: LinkCounters, stray: int = 0, test: str = "TCP_STREAM", **changes: int) -> str | None:
+def why(
+    own: LinkCounters, wire: LinkCounters, stray: int = 0, test: str = "TCP_STREAM", packets: int = 0, **changes: int
+) -> str | None:
     row = TwinArm("macvlan", rate=1e8, seed=random.randrange(9)).measure(0.0, 1.0).row
-    row = msgspec.structs.replace(row, bytes_received=10**6, total_bytes_received=10**6, **changes)
+    fields = {"bytes_received": 10**6, "total_bytes_received": 10**6, "transactions": 0} | changes
+    row = msgspec.structs.replace(row, **fields)
     before = {("macvlan", "mv0"): counters(), ("server", "s0"): counters(), OTHER: counters()}
-    after = {("macvlan", "mv0"): own, ("server", "s0"): wire, OTHER: counters(stray)}
+    after = {("macvlan", "mv0"): own, ("server", "s0"): wire, OTHER: counters(stray, packets=packets)}
     return why_void(row, TESTS[test], [OWN, WIRE], [OTHER], before, after)
 
 
@@ -64,3 +67,16 @@ def test_more_than_the_wire_carries_is_void() -> None:
     reason = why_void(row, TESTS["TCP_STREAM"], [OWN], [], before, device, 500_000_000)
     assert reason is not None
     assert "wire" in reason
+
+
+def test_transactions_are_verified_by_their_packets() -> None:
+    # 500 transactions of a byte: ARP alone is more than their payload.
+    tiny = {"bytes_received": 500, "total_bytes_received": 500, "transactions": 500}
+    carried = counters(33_000, 33_000, packets=510)
+    assert why(carried, carried, test="TCP_RR", **tiny) is None
+    reason = why(counters(900, 900, packets=12), carried, test="TCP_RR", **tiny)
+    assert reason is not None
+    assert "mv0 in macvlan carried 12 packets each way of 500 transactions" in reason
+    reason = why(carried, carried, stray=2_000, packets=60, test="TCP_RR", **tiny)
+    assert reason is not None
+    assert "another path's" in reason

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from pathgauge import options
+from pathgauge import __version__, options
 from pathgauge.errors import MachineError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "paths", metavar="PATH", nargs="*", help="baseline, then candidates [host macvlan; with --vary: host]"
     )
     options.add_arguments(parser)
+    parser.add_argument("--version", action="version", version=f"pathgauge {__version__}")
     return parser
 
 

@@ -1,6 +1,7 @@
 """`pathgauge VERB ...`: finds the verb, and turns whatever happens into one sentence and an exit code.
 
-0 done, 1 `--fail-on` fired, 2 the user's mistake, 3 the machine lacks something, 70 our defect, 130 and 143 on signals.
+0 done, 1 `--fail-on` fired, 2 the user's mistake, 3 the machine lacks something, 70 our defect, 129, 130 and 143 on
+SIGHUP, SIGINT and SIGTERM.
 """
 
 import argparse
@@ -44,7 +45,11 @@ IMPATIENCE_SECONDS = 3.0  # a second signal within it is the same wish
 
 
 class Terminated(BaseException):
-    """SIGTERM came."""
+    """SIGTERM or SIGHUP came; `number` says which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 class _Parser(argparse.ArgumentParser):
@@ -114,8 +119,9 @@ def _refuse(rest: Sequence[str], verb: str) -> NoReturn:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM as an exception, like SIGINT, and either only once in a while: what the first began, keeping what was
-    measured, must not be lost to an impatient second. Left alone where they are ignored, or outside the main thread.
+    """SIGTERM and SIGHUP as an exception, like SIGINT, and any only once in a while: what the first began, keeping
+    what was measured, must not be lost to an impatient second. Left alone where they are ignored, or outside the main
+    thread.
     """
     raised = -math.inf
 
@@ -126,11 +132,12 @@ def _signals() -> Iterator[None]:
         if now - raised < IMPATIENCE_SECONDS:
             return
         raised = now
-        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
     defaults: dict[int, Callable[[int, FrameType | None], object] | signal.Handlers] = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
     }
     ours = threading.current_thread() is threading.main_thread()
     taken = [number for number, default in defaults.items() if ours and signal.getsignal(number) == default]
@@ -159,10 +166,10 @@ def _defect() -> int:
 
 
 def _open_streams() -> None:
-    """Where a caller closed standard output or error, what is said goes nowhere, and no file takes their number."""
-    for name in ("stdout", "stderr"):
+    """Where a caller closed a standard stream, it is empty, what is said goes nowhere, and no file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
 
 
 def _settle_output() -> None:
@@ -202,9 +209,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 128 + signal.SIGINT
-    except Terminated:
-        _complain("terminated")
-        return 128 + signal.SIGTERM
+    except Terminated as told:
+        _complain("terminated" if told.number == signal.SIGTERM else "the terminal is gone")
+        return 128 + told.number
     except BrokenPipeError:  # whoever read has seen enough
         return 0
     except Exception:  # noqa: BLE001 - the last line of defence: one sentence, then the traceback

@@ -129,16 +129,14 @@ def _work(
 ) -> None:
     if work.cpu is not None:
         os.sched_setaffinity(0, {work.cpu})
-    datagrams = transport == "udp"
-    fd = made.fileno()
+    transfer = _native.Transfer(fd=made.fileno(), datagrams=transport == "udp", deadline_ns=work.deadline_ns)
     if work.loop == "send":
-        ring = _ring(room, work.first_size)
-        _native.send_stream(board, slot, fd, datagrams, work.deadline_ns, work.first_size, ring)
+        _native.send_stream(board, slot, transfer, _native.Buffers(work.first_size, _ring(room, work.first_size)))
     elif work.loop == "receive":
-        _native.receive_stream(board, slot, fd, datagrams, work.deadline_ns, work.first_size)
+        _native.receive_stream(board, slot, transfer, _native.Buffers(work.first_size))
     else:
         loop = _native.request if work.loop == "request" else _native.respond
-        loop(board, slot, fd, datagrams, work.deadline_ns, work.first_size, work.second_size)
+        loop(board, slot, transfer, _native.Buffers(work.first_size), _native.Buffers(work.second_size))
 
 
 def _send_room(made: socket.socket) -> int:

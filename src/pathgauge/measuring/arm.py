@@ -26,8 +26,9 @@ PATIENCE_SECONDS = 10.0  # within which a loop must answer an order
 GLANCE_SECONDS = 0.02  # a loop that has not answered by then sleeps in a call, and is woken
 DRAIN_SECONDS = 0.3
 POLL_SECONDS = 0.0002
-CONNECTION_SECONDS = 600.0  # after which a forgotten loop ends by itself
+CONNECTION_SECONDS = 86400.0  # after which a forgotten loop ends by itself
 WHOLE_DATAGRAM = 65535
+NO_MIN_RTT = 2**32 - 1  # what the kernel says before it has measured one
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +153,17 @@ class EngineArm:
         """One slice: ramp, edge, run, edge, pause, drain; then see whether the path's devices carried it."""
         engine, board = self.engine, self.engine.board
         links = engine.lab.link_counters()
-        totals = board.live(self.active)[0], board.live(self.passive)[1]
+        before = board.live(self.active), board.live(self.passive)[1]
         board.clear_histogram(self.active)
         self._run(ramp)
         first = self._edges()
         time.sleep(seconds)
         second = self._edges()
         self._pause()
-        sent, received = board.live(self.active)[0] - totals[0], board.live(self.passive)[1] - totals[1]
+        after = board.live(self.active)
+        sent, lost, received = after[0] - before[0][0], after[5] - before[0][5], board.live(self.passive)[1] - before[1]
         carried = engine.lab.link_counters()
-        row = self._row(first, second, sent, received)
+        row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
         void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.wire_rate)
         latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
         return Measured(row=msgspec.structs.replace(row, void=void), latency=latency)
@@ -296,7 +298,7 @@ def with_tcp_info(row: Slice, start: TcpInfo, stop: TcpInfo) -> Slice:
         mss=stop.snd_mss,
         congestion_window=stop.snd_cwnd,
         rtt_seconds=_seconds(stop.rtt),
-        min_rtt_seconds=_seconds(stop.min_rtt),
+        min_rtt_seconds=_seconds(None if stop.min_rtt == NO_MIN_RTT else stop.min_rtt),
     )
 
 

@@ -27,7 +27,11 @@ def describe_paths(request: Request, paths: dict[str, BuiltPath]) -> list[PathDe
         return [_describe(name, path, _typed(request.settings.get(name, {}))) for name, path in paths.items()]
     field, values = request.vary
     option = field.replace("_", "-")
-    return [_describe(f"{option}={typed}", path, {option: typed}) for path in paths.values() for _, typed in values]
+    return [
+        _describe(f"{option}={typed}", path, _typed(request.settings.get(name, {})) | {option: typed})
+        for name, path in paths.items()
+        for _, typed in values
+    ]
 
 
 def _typed(settings: dict[str, object]) -> dict[str, str]:
@@ -79,6 +83,7 @@ def describe_test(
         void_blocks=len(outcome.blocks) - outcome.valid,
         looks=outcome.looks,
         stopped=outcome.stopped,
+        seconds=outcome.seconds,
         connections=list(outcome.connections),
     )
 

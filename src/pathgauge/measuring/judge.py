@@ -2,8 +2,8 @@
 
 import math
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pathgauge.measuring.measured import Block, Measured
@@ -24,7 +24,9 @@ Parameters = dict[str, str | int | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of the blocks of one test: `look` is how often they were looked at, this time included."""
+    """What is asked of the blocks of one test: `look` is how often they were looked at, this time included;
+    `parameters` are the baseline's, `changes` what each candidate has otherwise.
+    """
 
     kind: TestKind
     parameters: Parameters
@@ -33,6 +35,7 @@ class Question:
     primary: frozenset[str]
     look: int
     seed: int
+    changes: Mapping[str, Parameters] = field(default_factory=dict)
 
     def margin(self, metric: Metric) -> float:
         """The metric's margin as a fraction."""
@@ -58,6 +61,7 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
     return Comparison(
         test=question.kind.name,
         parameters=question.parameters,
+        candidate_parameters=question.changes.get(candidate, {}),
         metric=metric.name,
         unit=metric.unit_for(question.kind),
         better=metric.better,
@@ -74,7 +78,9 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
         verdict=verdict,
         reason=reason,
         blocks=len(blocks),
-        measured_seconds=sum(block.seconds for block in blocks),
+        measured_seconds=math.fsum(
+            m.row.local_seconds for b in blocks for n in (baseline, candidate) for m in b.slices[n]
+        ),
     )
 
 

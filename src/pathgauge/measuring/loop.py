@@ -41,6 +41,7 @@ class Outcome:
     blocks: list[Block] = field(default_factory=list)
     looks: int = 0
     stopped: str = ""
+    seconds: float = 0.0
     connections: list[Connection] = field(default_factory=list)
 
     @property
@@ -111,6 +112,7 @@ def run_test(
         if not outcome.connections and block.void is None:
             outcome.connections = _connections(arms, outcome.plan)
         now = time.monotonic()
+        outcome.seconds = now - begin
         longest = max(longest, block.seconds)
         out_of_time = now - begin + longest > budget
         if outcome.valid >= at or (out_of_time and outcome.valid):

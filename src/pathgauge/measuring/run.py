@@ -1,12 +1,14 @@
 """A whole comparison: from the request to the results document."""
 
+import math
+import os
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from pathgauge.counters.perf import open_machine_cycles
-from pathgauge.errors import NoValidBlock, PathgaugeError
+from pathgauge.errors import NoValidBlock
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble
 from pathgauge.measuring.arm import EngineArm
@@ -21,9 +23,11 @@ from pathgauge.results.environment import collect
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.registry import TESTS
 
+STEAL_SHARE = 0.01
+
 
 class Stopped(Exception):
-    """A comparison that was ended early by `cause` (an interrupt or a PathgaugeError); `result` is what it has."""
+    """A comparison that was ended early by `cause` (an error or an interrupt); `result` is what it has."""
 
     def __init__(self, cause: BaseException, result: Result) -> None:
         super().__init__(str(cause))
@@ -75,9 +79,14 @@ class Run:
         request = self.request
         arms = arms_of.build(request, engine, kind)
         primary = frozenset({kind.primary, *(name for name in request.metrics if name in kind.metrics)})
+        baseline, *candidates = (arms_of.shown(kind, arm.parameters) for arm in arms)
         question = Question(
             kind=kind,
-            parameters=arms_of.shown(kind, arms[0].parameters),
+            parameters=baseline,
+            changes={
+                arm.name: {key: value for key, value in shown.items() if value != baseline[key]}
+                for arm, shown in zip(arms[1:], candidates, strict=True)
+            },
             confidence=request.confidence,
             margins=request.margins,
             primary=primary,
@@ -133,6 +142,14 @@ class Run:
                         f"{test} on {arm.name}: {option} {asked} was asked, the kernel gave {got // 2} bytes; "
                         "see sysctl net.core.wmem_max net.core.rmem_max"
                     )
+        rows = [slice_.row for block in outcome.blocks for slices in block.slices.values() for slice_ in slices]
+        stolen = math.fsum(row.machine_steal_seconds or 0.0 for row in rows)
+        whole = math.fsum(row.machine_seconds or 0.0 for row in rows) * (os.cpu_count() or 1)
+        if stolen > STEAL_SHARE * whole:
+            self.warn(
+                f"{test}: the hypervisor took {100 * stolen / whole:.2g} % of the machine's CPU time (steal); "
+                "measure when the host is quieter"
+            )
         if any(arm.parameters.local_cpu == arm.parameters.remote_cpu for arm in gathered.arms):
             self.warn("both ends share one CPU: what one end gains the other loses")
 
@@ -159,7 +176,7 @@ class Run:
 def compare_request(request: Request, observer: Observer) -> Result:
     """Build the lab, measure every test, judge, and take the lab down again.
 
-    Raises UserError and MachineError; Stopped where blocks had been measured before an error or an interrupt came.
+    Raises UserError and MachineError; Stopped where blocks had been measured before an error, a defect or an interrupt.
     """
     seed = random.SystemRandom().randrange(2**32) if request.seed is None else request.seed
     with ExitStack() as stack:
@@ -175,10 +192,9 @@ def compare_request(request: Request, observer: Observer) -> Result:
             for test in request.tests:
                 run.measure(engine, TESTS[test])
         except BaseException as cause:
-            foreseen = isinstance(cause, PathgaugeError) or not isinstance(cause, Exception)
-            if not foreseen or not any(test.outcome.blocks for test in run.tests):
+            if not any(test.outcome.blocks for test in run.tests):
                 raise
-            ended = f"stopped: {cause}" if isinstance(cause, PathgaugeError) else "interrupted"
+            ended = f"stopped: {str(cause) or type(cause).__name__}" if isinstance(cause, Exception) else "interrupted"
             raise Stopped(cause, run.document(ended)) from cause
         result = run.document("complete")
     if not any(test.outcome.valid for test in run.tests):

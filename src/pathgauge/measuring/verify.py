@@ -11,6 +11,7 @@ Key = tuple[str, str]
 STRAY_SHARE = 0.01
 ABOVE_WIRE = 1.1  # a bucket that was not spent in time may lift a slice so far above its wire's rate, and no further
 STRAY_BYTES = 10_000  # ARP, neighbour discovery, the closing of an earlier connection
+STRAY_PACKETS = 30  # the same
 
 
 def why_void(
@@ -31,6 +32,7 @@ def why_void(
     seconds = row.remote_seconds if kind.passive == "remote" else row.local_seconds
     if rate is not None and 8 * row.bytes_received > ABOVE_WIRE * rate * seconds:
         return "more came through than the wire carries: its shaper's burst was still being spent"
+    asked = row.transactions if kind.pattern == "transactions" else 0
     for device in devices:
         key = device.namespace, device.name
         carried = _carried(before, after, key)
@@ -39,10 +41,20 @@ def why_void(
                 f"{device.name} in {device.namespace} carried {carried} bytes of {row.total_bytes_received}: "
                 "the traffic took another path"
             )
+        # A message of few bytes is lost among ARP and ACKs; its packet is not, each way.
+        packets = _packets(before, after, key)
+        if packets < asked:
+            return (
+                f"{device.name} in {device.namespace} carried {packets} packets each way of {asked} transactions: "
+                "the traffic took another path"
+            )
     for key in others:
         strayed = _carried(before, after, key)
         if strayed > STRAY_SHARE * row.total_bytes_received + STRAY_BYTES:
             return f"{key[1]} in {key[0]}, which is another path's, carried {strayed} bytes"
+        packets = _packets(before, after, key)
+        if asked and packets > STRAY_SHARE * asked + STRAY_PACKETS:
+            return f"{key[1]} in {key[0]}, which is another path's, carried {packets} packets each way"
     return None
 
 
@@ -52,3 +64,11 @@ def _carried(before: Mapping[Key, LinkCounters], after: Mapping[Key, LinkCounter
         return 0
     sent = after[key].tx_bytes - before[key].tx_bytes
     return max(sent, after[key].rx_bytes - before[key].rx_bytes)
+
+
+def _packets(before: Mapping[Key, LinkCounters], after: Mapping[Key, LinkCounters], key: Key) -> int:
+    """Packets in the less busy direction; 0 for a device that is not there."""
+    if key not in before or key not in after:
+        return 0
+    sent = after[key].tx_packets - before[key].tx_packets
+    return min(sent, after[key].rx_packets - before[key].rx_packets)

@@ -29,10 +29,11 @@ _GOODBYE_SECONDS = 3.0
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """A process of this boot: its pid and when it was started (clock ticks since boot)."""
+    """A process of this boot: its pid, when it was started (clock ticks since boot), the PID namespace of that pid."""
 
     pid: int
     start: int
+    space: int = 0
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +76,17 @@ def identify(pid: int) -> Process | None:
     fields = text.rpartition(b")")[2].split()
     if len(fields) <= _START_FIELD or fields[0] in (b"Z", b"X"):
         return None
-    return Process(pid=pid, start=int(fields[_START_FIELD]))
+    return Process(pid=pid, start=int(fields[_START_FIELD]), space=_pid_space())
+
+
+def _pid_space() -> int:
+    """The number of the PID namespace whose processes this one sees in /proc."""
+    return os.stat("/proc/self/ns/pid").st_ino
+
+
+def is_foreign(process: Process | None) -> bool:
+    """Whether its pid is one of another PID namespace, from which here nothing can be said of it."""
+    return process is not None and process.space not in (0, _pid_space())
 
 
 def is_alive(process: Process | None, boot: str) -> bool:
@@ -203,7 +214,8 @@ class Journal:
         removed = []
         for item in os.listdir(self._folder):
             match = _TEMPORARY.fullmatch(item)
-            if match and identify(int(match[1])) != Process(pid=int(match[1]), start=int(match[2])):
+            writer = identify(int(match[1])) if match else None
+            if match and (writer is None or writer.start != int(match[2])):
                 with suppress(FileNotFoundError):
                     os.unlink(item, dir_fd=self._folder)
                     removed.append(item)

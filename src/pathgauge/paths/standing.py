@@ -14,7 +14,7 @@ import msgspec
 
 from pathgauge.errors import InternalError, MachineError, UserError
 from pathgauge.paths import messages
-from pathgauge.paths.journal import Entry, Journal, Record, boot_id, end, identify, is_alive
+from pathgauge.paths.journal import Entry, Journal, Record, boot_id, end, identify, is_alive, is_foreign
 from pathgauge.paths.namespaces import CLONE_NEWNET, CLONE_NEWUSER, setns
 from pathgauge.paths.process import KeeperProcess
 from pathgauge.paths.shaping import shaping
@@ -22,7 +22,7 @@ from pathgauge.paths.spec import written
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.quantities import quoted
 
-State = Literal["standing", "starting", "dead", "unreadable"]
+State = Literal["standing", "starting", "dead", "elsewhere", "unreadable"]
 
 _CONSONANTS = "bdfgklmnprstvz"
 _VOWELS = "aeiou"
@@ -127,6 +127,8 @@ def _listed(entry: Entry) -> Listed:
     record = entry.record
     if record is None:
         return Listed(entry.name, "unreadable", None, entry.problem)
+    if record.boot == boot_id() and (is_foreign(record.owner) or is_foreign(record.keeper)):
+        return Listed(entry.name, "elsewhere", record, "it was made in another PID namespace: look after it there")
     if record.state == "starting" and is_alive(record.owner, record.boot):
         return Listed(entry.name, "starting", record, f"process {record.owner.pid} is making it")
     if not is_alive(record.keeper, record.boot):
@@ -142,6 +144,8 @@ def down(name: str) -> None:
         found = _find(journal, name)
         if found.record is None:
             raise UserError(f"the record of {name} is damaged: {found.note}", hint="pathgauge lab clean")
+        if found.state == "elsewhere":
+            raise UserError(f"the lab {name} cannot be taken down from here: {found.note}")
         end(found.record.keeper, found.record.boot)
         journal.remove(name)
 
@@ -154,7 +158,7 @@ def clean(*, everything: bool = False) -> list[Cleaned]:
 
 
 def _clean(journal: Journal, lab: Listed, everything: bool) -> Cleaned | None:
-    if lab.state in ("standing", "starting") and not everything:
+    if lab.state == "elsewhere" or (lab.state in ("standing", "starting") and not everything):
         return None
     if lab.state == "starting" and lab.record is not None and lab.record.keeper is None:
         return None  # there is nothing yet to take down

@@ -23,8 +23,14 @@ def difference(ratio: Ratio) -> str:
     known = [change for change in changes if change is not None]
     spread = max(known) - min(known)
     digits = 1 if len(known) == 1 or spread >= FINE_SPREAD else 2
-    middle, low, high = ("?" if change is None else f"{change:+.{digits}f}" for change in changes)
+    middle, low, high = ("?" if change is None else _signed(change, digits) for change in changes)
     return f"{middle} % [{low}, {high}]"
+
+
+def _signed(change: float, digits: int) -> str:
+    """With its sign, but for a zero, which has none."""
+    text = f"{change:+.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0.0 else text
 
 
 def verdict(row: Comparison) -> str:
@@ -50,7 +56,7 @@ def sentence(row: Comparison) -> str:
     blocks = f"{row.blocks} {'block' if row.blocks == 1 else 'blocks'}"
     return (
         f"{row.test}{metric}: {row.candidate.path} {candidate} against {row.baseline.path} {baseline}, "
-        f"{difference(row.ratio)}, {verdict(row)}; {blocks}, {row.measured_seconds:.1f} s"
+        f"{difference(row.ratio)}, {verdict(row)}; {blocks}, {row.measured_seconds:.1f} s measured"
     )
 
 

@@ -1,5 +1,6 @@
 """Progress of a run: a table that redraws itself on a terminal, plain lines anywhere else."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from types import TracebackType
@@ -103,10 +104,11 @@ class Live:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        with contextlib.suppress(OSError):
+            self._live.stop()
 
     def lab_ready(self, paths: Sequence[str], seconds: float) -> None:
-        self._live.console.print(clean(f"lab ready in {seconds:.2f} s: {', '.join(paths)}"), markup=False)
+        self._print(f"lab ready in {seconds:.2f} s: {', '.join(paths)}")
         self._draw()
 
     def block_done(self, progress: Progress) -> None:
@@ -120,10 +122,15 @@ class Live:
 
     def warning(self, text: str) -> None:
         self.told.add(text)
-        self._live.console.print(clean(f"warning: {text}"), markup=False)
+        self._print(f"warning: {text}")
+
+    def _print(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._live.console.print(clean(text), markup=False)
 
     def _draw(self) -> None:
-        self._live.update(self.table(), refresh=True)
+        with contextlib.suppress(OSError):  # a terminal that is gone is no reason to lose what is measured
+            self._live.update(self.table(), refresh=True)
 
     def table(self) -> "Table":
         """What is shown now; on a narrow terminal without the paths' values, so that no number is folded."""

@@ -34,7 +34,7 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
     else:
         yield from _table(result, primary, extra, look)
         yield from _placement(result)
-    yield from _reasons([*primary, *extra])
+    yield from _reasons(result, [*primary, *extra])
     if result.ended != "complete":
         yield clean(f"This run did not end by itself: {result.ended}.")
     for warning in result.warnings:
@@ -174,8 +174,17 @@ def _narrow(header: Sequence[str], cells: Sequence[Sequence[str]], colours: Sequ
         yield f"  {header[-1].ljust(width)}  {_painted(row[-1], colour)}"
 
 
-def _reasons(rows: Sequence[Comparison]) -> Iterator[str]:
+def _uses_bbr(result: Result) -> bool:
+    return any(seen.congestion == "bbr" for test in result.tests for seen in test.connections)
+
+
+def _reasons(result: Result, rows: Sequence[Comparison]) -> Iterator[str]:
     """Why a verdict is undecided: whether zero is excluded, or what was refused."""
     for row in rows:
         if row.verdict == "undecided" and row.reason:
             yield clean(f"{row.test} {row.metric}, {row.candidate.path}: undecided: {row.reason}")
+    if any(row.verdict == "undecided" and row.ratio.estimate is not None for row in rows):
+        yield "To decide more: measure longer (--max-time 60s), allow more (--margin 5%), or quieten the machine"
+        yield "(pathgauge doctor says what disturbs it)."
+        if any(row.test.startswith("TCP_") and "RR" not in row.test for row in rows) and _uses_bbr(result):
+            yield "bbr paces by its own estimate, which differs between connections: --congestion cubic is steadier."

@@ -33,10 +33,14 @@ class PathEstimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One test and one metric, one candidate against the baseline."""
+    """One test and one metric, one candidate against the baseline. `parameters` are the baseline's,
+    `candidate_parameters` those of the candidate that differ from them. `measured_seconds` is what the slices of both
+    took together.
+    """
 
     test: str
     parameters: dict[str, str | int | bool | None]
+    candidate_parameters: dict[str, str | int | bool | None] = {}
     metric: str
     unit: str
     better: Better
@@ -97,7 +101,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """What was negotiated on a path's connections, as the last block found it (sizes in bytes)."""
+    """What was negotiated on a path's connections, as one more connection of each found it (sizes in bytes)."""
 
     path: str
     mss: int | None = None
@@ -109,7 +113,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
-    """How one test was run over all its paths."""
+    """How one test was run over all its paths; `seconds` is its whole time, connecting and waiting included."""
 
     __test__ = False  # not a pytest class
 
@@ -125,13 +129,15 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     void_blocks: int
     looks: int
     stopped: str
+    seconds: float = 0.0
     connections: list[Connection] = []
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """One slice, raw: counters are differences between its edges, but those called `total`, which run from its start
-    to the drained end. `start` is seconds since the run began. Latency is an HDR histogram of ns, 3 significant digits
-    (its V2 compressed encoding in base64).
+    """One slice, raw. Counters are differences between its edges, but those called `total` and `messages_lost`
+    (datagrams that the kernel refused or that got no answer), which run from its start to the drained end. `start` is
+    seconds since the run began. Latency is an HDR histogram of ns, 3 significant digits (its V2 compressed encoding in
+    base64).
     """
 
     test: str
@@ -147,6 +153,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     messages_sent: int
     messages_received: int
     transactions: int
+    messages_lost: int = 0
     total_bytes_sent: int
     total_bytes_received: int
     cpu_local_seconds: float | None = None

@@ -30,11 +30,13 @@ class Histogram:
 
     def encode(self) -> str:
         """The V2 compressed encoding of HdrHistogram, in base64."""
+        import numpy as np
         from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # ships no types
 
         histogram = HdrHistogram(1, LARGEST_NS, DIGITS)
-        for place, count in zip(self.places.tolist(), self.counts.tolist(), strict=True):
-            histogram.record_value(round(seconds_at(place) * 1e9), count)
+        if len(self.places):  # all counts at once: one call of the library for each place takes a hundred times as long
+            np.frombuffer(histogram.counts, dtype=np.uint64)[self.places] = self.counts
+            histogram.set_internal_tacking_values(*map(int, self.places[[0, -1]]), int(self.counts.sum()))
         return str(histogram.encode().decode("ascii"))
 
     @classmethod
@@ -49,7 +51,7 @@ class Histogram:
             raise ValueError("not an HDR histogram in V2 compressed encoding") from error
         if histogram.significant_figures != DIGITS or histogram.lowest_trackable_value != 1:
             raise ValueError("an HDR histogram of another resolution than 3 digits from 1 ns")
-        dense = np.array([histogram.get_count_at_index(place) for place in range(histogram.counts_len)], dtype=np.int64)
+        dense = np.frombuffer(histogram.counts, dtype=np.uint64).astype(np.int64)
         places = np.flatnonzero(dense)
         return cls(places, dense[places])
 

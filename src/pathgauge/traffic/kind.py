@@ -35,7 +35,7 @@ class TestKind:
         return "remote" if self.active == "local" else "local"
 
 
-CPU_METRICS = ("cpu_local", "cpu_remote", "cpu_machine")
+CPU_METRICS = ("cpu_local", "cpu_remote", "cpu_machine", "cpu_softirq", "cpu_steal")
 DEMAND_METRICS = ("service_demand_local", "service_demand_remote", "service_demand_machine")
 LATENCY_METRICS = (
     "latency_mean",

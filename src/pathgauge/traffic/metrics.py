@@ -76,6 +76,18 @@ def _load(row: Slice, end: Literal["local", "remote", "machine"]) -> tuple[float
     return None if spent is None or seconds is None else (spent, seconds)
 
 
+def _softirq(row: Slice, kind: TestKind) -> tuple[float, float] | None:
+    del kind
+    known = row.machine_softirq_seconds is not None and row.machine_seconds is not None
+    return (row.machine_softirq_seconds or 0.0, row.machine_seconds or 0.0) if known else None
+
+
+def _steal(row: Slice, kind: TestKind) -> tuple[float, float] | None:
+    del kind
+    known = row.machine_steal_seconds is not None and row.machine_seconds is not None
+    return (row.machine_steal_seconds or 0.0, row.machine_seconds or 0.0) if known else None
+
+
 def _cpu(end: Literal["local", "remote", "machine"]) -> Terms:
     def terms(row: Slice, kind: TestKind) -> tuple[float, float] | None:
         del kind
@@ -122,6 +134,8 @@ METRICS: dict[str, Metric] = {
         Metric("cpu_local", "CPU", "lower", 0.05, "run time of the client's process", _cpu("local")),
         Metric("cpu_remote", "CPU", "lower", 0.05, "run time of the server's process", _cpu("remote")),
         Metric("cpu_machine", "CPU", "lower", 0.05, "non-idle time of the machine", _cpu("machine"), judged="sums"),
+        Metric("cpu_softirq", "CPU", "lower", 0.05, "softirq time of the machine, part of it", _softirq, judged="sums"),
+        Metric("cpu_steal", "CPU", "lower", 0.05, "time the hypervisor took", _steal, judged="nothing"),
         Metric(
             "service_demand_local",
             "us/KiB",

@@ -1,0 +1,54 @@
+#include "buffers.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <new>
+#include <stdexcept>
+
+namespace pathgauge {
+namespace {
+
+constexpr std::size_t greatest_ring = std::size_t{1} << 30U;
+constexpr std::size_t greatest_alignment = std::size_t{1} << 24U;
+constexpr std::size_t page_size = 4096;
+
+void check(const BufferPlan &plan) {
+  if (plan.size == 0 || plan.width == 0 || plan.size > greatest_ring || plan.width > greatest_ring / plan.size) {
+    throw std::out_of_range("a ring holds 1 byte to 1 GiB");
+  }
+  if (!std::has_single_bit(plan.alignment) || plan.alignment > greatest_alignment || plan.offset > greatest_alignment) {
+    throw std::out_of_range("a buffer is aligned to a power of two up to 16 MiB, and no further behind it");
+  }
+}
+
+}  // namespace
+
+void Buffers::Free::operator()(std::byte *memory) const { ::operator delete(memory, std::align_val_t{alignment}); }
+
+Buffers::Buffers(const BufferPlan &plan, std::span<const std::byte> fill) : plan_(plan) {
+  check(plan);
+  const std::size_t alignment = std::max(plan.alignment, page_size);
+  stride_ = (plan.size + plan.alignment - 1) / plan.alignment * plan.alignment;
+  const std::size_t whole = plan.offset + stride_ * plan.width;
+  if (whole > 2 * greatest_ring) {
+    throw std::out_of_range("a ring holds 1 byte to 1 GiB");
+  }
+  memory_ = std::unique_ptr<std::byte, Free>(
+      static_cast<std::byte *>(::operator new(whole, std::align_val_t{alignment})), Free{alignment});
+  first_ = memory_.get() + plan.offset;
+  std::uint32_t word = 0x9e3779b9U;
+  for (std::size_t place = 0; place < whole; ++place) {  // touched, so that no page is the shared zero page
+    word = word * 1664525U + 1013904223U;
+    memory_.get()[place] = static_cast<std::byte>(word >> 24U);
+  }
+  std::size_t taken = 0;
+  for (std::size_t buffer = 0; buffer < plan.width && !fill.empty(); ++buffer) {
+    for (std::size_t place = 0; place < plan.size; ++place) {
+      first_[buffer * stride_ + place] = fill[taken];
+      taken = taken + 1 == fill.size() ? 0 : taken + 1;
+    }
+  }
+}
+
+}  // namespace pathgauge

@@ -1,0 +1,93 @@
+#include "meter.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+
+namespace pathgauge {
+namespace {
+
+constexpr double idle_seconds = 0.1;  // how often a paused loop looks at its deadline
+constexpr std::uint64_t second_ns = 1'000'000'000U;
+
+}  // namespace
+
+std::uint64_t read_clock(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * second_ns + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+std::size_t histogram_index(std::uint64_t nanoseconds) {
+  constexpr std::uint64_t lowest_bucket = (std::uint64_t{1} << sub_bucket_magnitude) - 1;
+  const auto width = static_cast<unsigned>(std::bit_width(nanoseconds | lowest_bucket));
+  const unsigned bucket = width - sub_bucket_magnitude;
+  const std::uint64_t within = nanoseconds >> bucket;
+  return std::min<std::size_t>(bucket * half_sub_buckets + within, histogram_size - 1);
+}
+
+bool Meter::await_run() {
+  if (order() == Order::run) {
+    return true;
+  }
+  publish_state(slot_, State::paused);
+  while (order() == Order::pause && !expired()) {
+    look();
+    wait_order(slot_, Order::pause, idle_seconds);
+  }
+  publish_state(slot_, State::running);
+  return order() == Order::run;
+}
+
+void Meter::keep_pace() {
+  if (transfer_.pace_count == 0) {
+    return;
+  }
+  if (next_interval_ == 0) {
+    next_interval_ = read_clock(CLOCK_MONOTONIC) + transfer_.pace_ns;
+  }
+  if (in_interval_++ < transfer_.pace_count) {
+    return;
+  }
+  in_interval_ = 1;
+  timespec until{};
+  until.tv_sec = static_cast<time_t>(next_interval_ / second_ns);
+  until.tv_nsec = static_cast<long>(next_interval_ % second_ns);
+  while (!quitting() && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+    look();
+  }
+  // What was missed is not made up for by a burst.
+  next_interval_ = std::max(next_interval_, read_clock(CLOCK_MONOTONIC) - transfer_.pace_ns) + transfer_.pace_ns;
+}
+
+int Meter::end(int error) {
+  if (error != 0) {
+    slot_.error.store(static_cast<std::uint32_t>(error), std::memory_order_release);
+  }
+  publish_state(slot_, State::ended);
+  return error;
+}
+
+void Meter::take_edge(std::uint32_t asked) {
+  Edge &edge = slot_.edges[(asked + 1) % 2];
+  edge.time_ns = read_clock(CLOCK_MONOTONIC);
+  edge.cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+  edge.bytes_sent = bytes_sent_;
+  edge.bytes_received = bytes_received_;
+  edge.messages_sent = messages_sent_;
+  edge.messages_received = messages_received_;
+  edge.transactions = transactions_;
+  auto size = static_cast<socklen_t>(transfer_.datagrams ? 0 : edge.tcp_info.size());
+  if (size != 0 && getsockopt(transfer_.fd, IPPROTO_TCP, TCP_INFO, edge.tcp_info.data(), &size) != 0) {
+    size = 0;
+  }
+  edge.tcp_info_size = size;
+  edge_ = asked;
+  publish_edge(slot_, asked);
+}
+
+}  // namespace pathgauge

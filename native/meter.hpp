@@ -1,0 +1,90 @@
+// A loop's view of its slot: it counts here, and publishes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+
+#include "board.hpp"
+#include "loops.hpp"
+
+namespace pathgauge {
+
+[[nodiscard]] std::uint64_t read_clock(clockid_t clock);
+
+// The place of a value in the histogram; values beyond its range go to the last place.
+[[nodiscard]] std::size_t histogram_index(std::uint64_t nanoseconds);
+
+// Counters are kept locally and stored, never read back.
+class Meter {
+ public:
+  Meter(Slot &slot, const Transfer &transfer) : slot_(slot), transfer_(transfer) { begin_work(slot); }
+
+  [[nodiscard]] Order order() const { return static_cast<Order>(slot_.order.load(std::memory_order_acquire)); }
+  [[nodiscard]] bool quitting() const { return order() == Order::quit; }
+  [[nodiscard]] bool expired() const { return read_clock(CLOCK_MONOTONIC_COARSE) >= transfer_.deadline_ns; }
+
+  void sent(std::size_t bytes) {
+    add(slot_.bytes_sent, bytes_sent_, bytes);
+    add(slot_.messages_sent, messages_sent_, 1);
+  }
+  void received(std::size_t bytes) {
+    add(slot_.bytes_received, bytes_received_, bytes);
+    add(slot_.messages_received, messages_received_, 1);
+  }
+  void transacted() { add(slot_.transactions, transactions_, 1); }
+  void lost(std::uint64_t messages = 1) { add(slot_.lost, lost_, messages); }
+  void took(std::uint64_t nanoseconds) {
+    if ((edge_ & 1U) != 0 || transfer_.record) {  // between an odd and an even edge lies a slice
+      ++slot_.histogram[histogram_index(nanoseconds)];
+    }
+  }
+
+  // Whether the limit on bytes, or on transactions, is reached.
+  [[nodiscard]] bool sent_all() const { return transfer_.limit != 0 && bytes_sent_ >= transfer_.limit; }
+  [[nodiscard]] bool received_all() const { return transfer_.limit != 0 && bytes_received_ >= transfer_.limit; }
+  [[nodiscard]] bool transacted_all() const { return transfer_.limit != 0 && transactions_ >= transfer_.limit; }
+  // How many requests may still be sent, so many being under way.
+  [[nodiscard]] bool may_ask(std::uint64_t under_way) const {
+    return transfer_.limit == 0 || transactions_ + under_way < transfer_.limit;
+  }
+
+  // Takes the edge that was asked for, if one was, and says whether.
+  bool look() {
+    const std::uint32_t asked = slot_.edge_asked.load(std::memory_order_acquire);
+    if (asked == edge_) [[likely]] {
+      return false;
+    }
+    take_edge(asked);
+    return true;
+  }
+
+  // Blocks while the order is `pause`; false when there is nothing more to do.
+  [[nodiscard]] bool await_run();
+
+  // Waits for the next interval where operations are paced and this one's are done; to be called before each.
+  void keep_pace();
+
+  int end(int error);
+
+ private:
+  static void add(std::atomic<std::uint64_t> &shared, std::uint64_t &mine, std::uint64_t amount) {
+    mine += amount;
+    shared.store(mine, std::memory_order_relaxed);
+  }
+  void take_edge(std::uint32_t asked);
+
+  Slot &slot_;
+  const Transfer &transfer_;
+  std::uint32_t edge_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+  std::uint64_t bytes_received_ = 0;
+  std::uint64_t messages_sent_ = 0;
+  std::uint64_t messages_received_ = 0;
+  std::uint64_t transactions_ = 0;
+  std::uint64_t lost_ = 0;
+  std::uint64_t next_interval_ = 0;
+  std::uint32_t in_interval_ = 0;
+};
+
+}  // namespace pathgauge
