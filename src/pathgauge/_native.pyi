@@ -45,9 +45,9 @@ def histogram_index(nanoseconds: int) -> int: ...
 class Transfer:
     """What a loop does: over `fd` until `deadline_ns` (CLOCK_MONOTONIC) or `limit` bytes or transactions (0: none).
 
-    `ahead` requests are in flight besides the one awaited; `pace_count` operations are done in each `pace_ns`; `file` is
-    sent from with sendfile; `record` times every operation; `numbered`: a datagram's first byte says which request it
-    is; `marked`: an empty datagram ends the loop; `discard`: what is received is dropped in the kernel.
+    `ahead` requests are in flight besides the one awaited; `pace_count` operations are done in each `pace_ns`; `file`
+    is sent from with sendfile; `record` times every operation; `numbered`: a datagram's first byte says which request
+    it is; `marked`: an empty datagram ends the loop; `discard`: what is received is dropped in the kernel.
     """
 
     def __init__(

@@ -181,8 +181,10 @@ def test_plain_progress_has_one_line_for_each_finished_test() -> None:
     assert stream.getvalue().splitlines() == [
         "lab ready in 0.12 s: host, macvlan",
         "warning: both ends share one CPU",
-        "TCP_STREAM: macvlan 8.58 Gbit/s against host 9.00 Gbit/s, -4.7 % [-5.2, -4.1], slower; "
-        "12 blocks, 4.1 s measured",
+        (
+            "TCP_STREAM: macvlan 8.58 Gbit/s against host 9.00 Gbit/s, -4.7 % [-5.2, -4.1], slower; "
+            "12 blocks, 4.1 s measured"
+        ),
     ]
     assert observer.told == {"both ends share one CPU"}
 

@@ -28,10 +28,13 @@ VERBS = {
     "lab": "keep a lab standing, look into it, take it down",
     "doctor": "say what this machine can do and what disturbs it",
     "show": "print the table of a results document again",
+    "netperf": "be netperf: its command line, against any netserver",
+    "netserver": "be netserver: serve netperf, stock or ours",
     "schema": "print the JSON Schema of the results document",
     "completion": "print the completion script of a shell",
 }
 _MODULES = {"schema": "schema_"}
+_WHOLE = ("netperf", "netserver")  # programs of their own: their words are not ours to parse
 
 EXAMPLES = """examples:
   pathgauge compare                                   host against macvlan, all five tests
@@ -187,6 +190,8 @@ def _run(argv: Sequence[str]) -> int:
     from pathgauge.report.output import say
 
     try:
+        if argv and argv[0] in _WHOLE:
+            return int(import_module(module_of(argv[0])).run_words(argv[1:]))
         args = _parse(argv)
         code = int(import_module(module_of(args.verb)).run(args))
     except SystemExit as done:  # --help and --version
@@ -195,12 +200,18 @@ def _run(argv: Sequence[str]) -> int:
     return code
 
 
+def _words() -> list[str]:
+    """The command line; called by the name of one of the programs that we can be, it is that verb's."""
+    name = os.path.basename(sys.argv[0])
+    return [name, *sys.argv[1:]] if name in _WHOLE else sys.argv[1:]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; raises nothing."""
     _open_streams()
     try:
         with _signals():
-            return _run(list(sys.argv[1:] if argv is None else argv))
+            return _run(_words() if argv is None else list(argv))
     except InternalError:
         return _defect()
     except PathgaugeError as error:

@@ -1,0 +1,44 @@
+"""netperf's confidence intervals over iterations, as its users know them: what its -i and -I promise, and no more.
+
+They are made for one look and are looked at after every iteration; `pathgauge compare` has intervals that may be.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from pathgauge.peers.netperf.record import Confidence
+from pathgauge.peers.netperf.settings import Settings
+from pathgauge.statistics.interval import student
+
+
+def width(values: Sequence[float], level: int) -> float:
+    """The full relative width of the mean's interval at a level in percent; 0.0 for what was not measured."""
+    mean = statistics.fmean(values)
+    if len(values) < 2 or mean <= 0:  # noqa: PLR2004 - one value has no spread
+        return 0.0
+    half = student(level / 100, len(values) - 1) * math.sqrt(statistics.variance(values) / len(values))
+    return 2 * half / mean
+
+
+def judge(
+    settings: Settings, throughputs: Sequence[float], local_cpu: Sequence[float], remote_cpu: Sequence[float]
+) -> Confidence:
+    """How sure the means of all iterations are, and whether that is enough."""
+    level = settings.confidence
+    found = Confidence(
+        iterations=len(throughputs),
+        throughput=width(throughputs, level),
+        local_cpu=width(local_cpu, level),
+        remote_cpu=width(remote_cpu, level),
+    )
+    widths = [found.throughput] if settings.result_only else [found.throughput, found.local_cpu, found.remote_cpu]
+    found.reached = settings.iterations_max <= 1 or (len(throughputs) > 1 and max(widths) <= settings.width)
+    return found
+
+
+def goes_on(settings: Settings, so_far: Confidence) -> bool:
+    """Whether another iteration is due."""
+    if so_far.iterations < settings.iterations_min:
+        return True
+    return not so_far.reached and so_far.iterations < settings.iterations_max
