@@ -1,9 +1,13 @@
 """Data sockets of netperf's tests, at either end."""
 
+import ctypes
 import errno
 import os
 import random
 import socket
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,6 +17,11 @@ PMTUDISC_DO = 2
 SO_MAX_PACING_RATE = 47
 IP_PKTINFO = 8
 TCP_FASTOPEN = 23
+SO_ATTACH_FILTER = 26
+SO_DETACH_FILTER = 27
+BPF_LOAD_WORD, BPF_JUMP_EQUAL, BPF_RETURN = 0x20, 0x15, 0x06
+NETWORK_HEADER = 0xFFF00000  # offsets from here on count from the IP header
+SOURCE_IN_IPV4, SOURCE_IN_IPV6 = 12, 8
 
 Option = tuple[int, int, int]
 Ports = tuple[int, int]
@@ -45,6 +54,7 @@ class Made:
         tcp = self.transport == "tcp"
         six = self.family == socket.AF_INET6
         wanted: list[tuple[bool, Option]] = [
+            (tcp, (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)),  # for UDP it would take another's port away
             (self.send_buffer >= 0, (socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer)),
             (self.receive_buffer >= 0, (socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)),
             (self.nodelay and tcp, (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)),
@@ -62,7 +72,7 @@ class Made:
             (self.multicast_ttl >= 0 and not six, (socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self.multicast_ttl)),
             (self.multicast_ttl >= 0 and six, (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self.multicast_ttl)),
         ]
-        return [(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1), *(option for yes, option in wanted if yes), *self.further]
+        return [*(option for yes, option in wanted if yes), *self.further]
 
     def make(self) -> socket.socket:
         """The socket, unbound. Raises OSError where the kernel refuses an option."""
@@ -115,6 +125,28 @@ def congestion_of(made: socket.socket) -> str:
     except OSError:
         return ""
     return raw.split(b"\0")[0].decode("ascii", "replace")
+
+
+def only_from(made: socket.socket, addresses: Sequence[str]) -> None:
+    """Have the kernel drop what comes to an unbound socket from elsewhere than the addresses, all of its family."""
+    code = []
+    for address in addresses:
+        words = struct.unpack(f">{4 if ':' in address else 1}I", socket.inet_pton(made.family, address))
+        start = NETWORK_HEADER + (SOURCE_IN_IPV6 if made.family == socket.AF_INET6 else SOURCE_IN_IPV4)
+        for number, word in enumerate(words):
+            left = len(words) - 1 - number
+            code.append((BPF_LOAD_WORD, 0, 0, start + 4 * number))
+            code.append((BPF_JUMP_EQUAL, 0, 2 * left + 1, word))  # else to behind this address's return
+        code.append((BPF_RETURN, 0, 0, 0xFFFFFFFF))
+    code.append((BPF_RETURN, 0, 0, 0))
+    raw = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in code))
+    made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(code), ctypes.addressof(raw)))
+
+
+def from_everywhere(made: socket.socket) -> None:
+    """Undo it, for a socket that has its peer: it would cost a little for each packet."""
+    with suppress(OSError):  # it had none
+        made.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
 def numeric(address: str) -> str:

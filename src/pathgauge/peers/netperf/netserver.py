@@ -4,13 +4,16 @@ A connection costs a process only once a whole message has come over it. Until t
 for a while: so a thousand that never speak cost a thousand descriptors and nothing else.
 """
 
+import errno
 import ipaddress
 import os
+import resource
 import selectors
 import signal
 import socket
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,18 +30,26 @@ from pathgauge.peers.netperf.server_options import ServerSettings
 from pathgauge.peers.netperf.session import Rules, serve
 
 BACKLOG = 1024
-MOST_WAITING = 512  # connections without a whole message; the oldest gives way to the next
+MOST_WAITING = 512  # connections without a process; beyond, the one who has most of them loses one to the next
+SPARE_DESCRIPTORS = 64
+ACCEPTED_AT_ONCE = 64
 SPEAK_SECONDS = 20.0
+PLACE_SECONDS = 120.0  # a client waits no longer for an answer
 TICK_SECONDS = 1.0
-SHARE = 2  # one address may have this part of all tests at once
+HURRIED_SECONDS = 0.05  # the tick while somebody waits for a place, and the rest after what should not happen
+SHARE = 2  # one owner may have this part of all tests at once
+GRACE_SECONDS = 60.0  # beyond the longest test, until a place can be lost to somebody who waits
+IPV6_OWNED = 64  # bits: whoever has one such network has all its addresses
+FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 @dataclass(slots=True)
 class Waiting:
-    """A connection whose first message has not come yet, or which waits for a place."""
+    """A connection whose first message has not come yet, or which waits for a place; `owner` has its share."""
 
     control: socket.socket
     address: str
+    owner: str
     since: float
     raw: bytearray = field(default_factory=bytearray)
 
@@ -47,8 +58,64 @@ class Waiting:
         return len(self.raw) == frames.FRAME_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process that serves a client."""
+
+    owner: str
+    since: float
+
+
+def owner_of(address: str) -> str:
+    """Whose an address is, as far as can be told: an IPv6 host can take any address of its network."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.IPv6Network((address, IPV6_OWNED), strict=False))
+
+
+def allowed(address: str, settings: ServerSettings) -> bool:
+    """Whether a client may come from the address."""
+    return not settings.allow or any(ipaddress.ip_address(address) in each for each in settings.allow)
+
+
+def address_of(peer: tuple[object, ...]) -> str:
+    """The numeric address alone, without a scope."""
+    return numeric(str(peer[0]).partition("%")[0])
+
+
+def rules_of(settings: ServerSettings) -> Rules:
+    """What sessions are told of the command line."""
+    return Rules(
+        passphrase=settings.passphrase,
+        allow=settings.allow,
+        limits=Limits(
+            max_length=settings.max_length,
+            max_buffer=settings.max_buffer,
+            max_size=settings.max_size,
+            data_ports=settings.data_ports,
+        ),
+    )
+
+
+def most_waiting() -> int:
+    """How many connections may wait, with the descriptors that this process may have."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_WAITING if most == resource.RLIM_INFINITY else max(1, min(MOST_WAITING, most - SPARE_DESCRIPTORS))
+
+
+def filtered(settings: ServerSettings, log: Callable[[str], None]) -> Callable[[str], None]:
+    """The log, where one is wanted."""
+    wanted = settings.debug or settings.verbosity > 1
+
+    def say(text: str) -> None:
+        if wanted:
+            log(text)
+
+    return say
+
+
 def listeners(settings: ServerSettings) -> list[socket.socket]:
-    """IPv6 first, then IPv4, as netserver does. Raises MachineError where none can be had."""
+    """IPv6 first, then IPv4, as netserver does. Raises MachineError where none can be had, or one is another's."""
     wanted = [socket.AF_INET6, socket.AF_INET]
     if settings.family:
         wanted = [FAMILIES[settings.family]]
@@ -64,8 +131,11 @@ def listeners(settings: ServerSettings) -> list[socket.socket]:
             problem = error.strerror or problem
         except OSError as error:
             problem = f"port {settings.port}: {error.strerror}"
-            if made:
-                continue
+            if error.errno == errno.EADDRINUSE:  # half of the clients would get somebody else
+                for other in made:
+                    other.close()
+                made.clear()
+                break
     if not made:
         raise MachineError(
             f"netserver cannot listen: {problem}", hint="name another port or address: -p PORT, -L ADDRESS"
@@ -101,58 +171,84 @@ class Server:
     """The listening process."""
 
     def __init__(self, settings: ServerSettings, listening: list[socket.socket], log: Callable[[str], None]) -> None:
-        self.log = log
+        self.say = filtered(settings, log)
         self.settings = settings
         self.listening = listening
-        self.rules = Rules(
-            passphrase=settings.passphrase,
-            limits=Limits(
-                max_length=settings.max_length,
-                max_buffer=settings.max_buffer,
-                max_size=settings.max_size,
-                data_ports=settings.data_ports,
-            ),
-        )
+        self.rules = rules_of(settings)
+        self.places = 1 if settings.serial else settings.max_tests
+        self.share = max(1, self.places // SHARE)
+        self.most_waiting = most_waiting()
         self.waiting: dict[int, Waiting] = {}
-        self.children: dict[int, str] = {}
+        self.children: dict[int, Child] = {}
+        self.closed_until = 0.0  # while there is no descriptor for one more connection
         self.selector = selectors.DefaultSelector()
         for each in listening:
             self.selector.register(each, selectors.EVENT_READ)
 
-    def say(self, text: str) -> None:
-        """To the log, where one is wanted."""
-        if self.settings.debug or self.settings.verbosity > 1:
-            self.log(text)
-
     def run(self) -> NoReturn:
         """Serve for ever."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as a caller may have had it, no child's end is told
         while True:
-            for key, _ in self.selector.select(TICK_SECONDS):
-                if isinstance(key.fileobj, socket.socket):
-                    if key.fileobj in self.listening:
-                        self._accept(key.fileobj)
-                    else:
-                        self._read(self.waiting[key.fd])
-            self._reap()
-            self._start_complete()
-            self._drop_silent()
+            try:
+                self.turn()
+            except Exception as error:  # noqa: BLE001 - no client must be able to end the server
+                self.say(f"a defect: {error!r}")
+                time.sleep(HURRIED_SECONDS)
 
-    def _accept(self, listener: socket.socket) -> None:
+    def turn(self) -> None:
+        """Wait for something to happen, and do what is to be done."""
+        hurried = self.closed_until or any(each.complete for each in self.waiting.values())
+        for key, _ in self.selector.select(HURRIED_SECONDS if hurried else TICK_SECONDS):
+            if isinstance(key.fileobj, socket.socket) and key.fileobj in self.listening:
+                self._accept_some(key.fileobj)
+            elif waiting := self.waiting.get(key.fd):  # not if it gave way to another in this turn
+                self._read(waiting)
+        self._reap()
+        self._start_complete()
+        self._drop_old()
+        self._open_again()
+
+    def _accept_some(self, listener: socket.socket) -> None:
         try:
-            control, peer = listener.accept()
-        except OSError:  # it is gone again, or there are no descriptors left: later
-            return
-        address = numeric(str(peer[0]).partition("%")[0])
-        if self.settings.allow and not any(ipaddress.ip_address(address) in each for each in self.settings.allow):
+            for _ in range(ACCEPTED_AT_ONCE):
+                self._welcome(*listener.accept())
+        except OSError as error:  # all are accepted, or one is gone again
+            if error.errno in FULL:
+                self._pause()
+
+    def _pause(self) -> None:
+        """No descriptor is left: a waiting connection gives up its own, and nothing is accepted for a moment."""
+        self.say("no descriptor is left for another connection")
+        if self.waiting:
+            self._forget(self._least_worthy())
+        if not self.closed_until:
+            for each in self.listening:
+                self.selector.unregister(each)
+        self.closed_until = time.monotonic() + HURRIED_SECONDS
+
+    def _open_again(self) -> None:
+        if self.closed_until and time.monotonic() >= self.closed_until:
+            self.closed_until = 0.0
+            for each in self.listening:
+                self.selector.register(each, selectors.EVENT_READ)
+
+    def _welcome(self, control: socket.socket, peer: tuple[object, ...]) -> None:
+        address = address_of(peer)
+        if not allowed(address, self.settings):
             self.say(f"{address}: not allowed")
             control.close()
             return
-        if len(self.waiting) >= MOST_WAITING:
-            self._forget(min(self.waiting.values(), key=lambda each: each.since))
+        if len(self.waiting) >= self.most_waiting:
+            self._forget(self._least_worthy())
         control.setblocking(False)
         control.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self.waiting[control.fileno()] = Waiting(control, address, time.monotonic())
+        self.waiting[control.fileno()] = Waiting(control, address, owner_of(address), time.monotonic())
         self.selector.register(control, selectors.EVENT_READ)
+
+    def _least_worthy(self) -> Waiting:
+        """The waiting connection that goes first: the oldest silent one of who has most of them."""
+        most = Counter(each.owner for each in self.waiting.values())
+        return min(self.waiting.values(), key=lambda each: (-most[each.owner], each.complete, each.since))
 
     def _read(self, waiting: Waiting) -> None:
         try:
@@ -183,46 +279,60 @@ class Server:
                 self.children.pop(pid, None)
 
     def _start_complete(self) -> None:
-        share = max(1, self.settings.max_tests // SHARE)
-        for waiting in [each for each in self.waiting.values() if each.complete]:
-            if len(self.children) >= self.settings.max_tests:
+        """Give the free places to those who wait for one, first to who has the fewest."""
+        ready = [each for each in self.waiting.values() if each.complete]
+        held = Counter(child.owner for child in self.children.values())
+        for waiting in sorted(ready, key=lambda each: (held[each.owner], each.since)):
+            if len(self.children) >= self.places:
+                self._displace(waiting, held)
                 return
-            if list(self.children.values()).count(waiting.address) < share:
+            if held[waiting.owner] < self.share:
+                held[waiting.owner] += 1
                 self._start(waiting)
 
-    def _drop_silent(self) -> None:
+    def _displace(self, waiting: Waiting, held: Counter[str]) -> None:
+        """End the oldest session of who has most of them, if that is more than the waiting client's and it has lasted
+        longer than any test may: no place is anybody's for ever.
+        """
+        pid, child = min(self.children.items(), key=lambda item: (-held[item[1].owner], item[1].since))
+        longest = self.settings.max_length + GRACE_SECONDS
+        if held[child.owner] > held[waiting.owner] and time.monotonic() - child.since > longest:
+            self.say(f"{child.owner}: loses its place after {longest:.0f} s")
+            os.kill(pid, signal.SIGKILL)
+
+    def _drop_old(self) -> None:
         now = time.monotonic()
         for waiting in list(self.waiting.values()):
-            if not waiting.complete and now - waiting.since > SPEAK_SECONDS:
+            age = now - waiting.since
+            if not waiting.complete and age > SPEAK_SECONDS:
                 self.say(f"{waiting.address}: silent for {SPEAK_SECONDS:.0f} s")
+                self._forget(waiting)
+            elif waiting.complete and (age > PLACE_SECONDS or _gone(waiting.control)):
+                self.say(f"{waiting.address}: left without a place")
                 self._forget(waiting)
 
     def _start(self, waiting: Waiting) -> None:
         control = self._take(waiting)
         first = Frame.unpack(bytes(waiting.raw))
         with control:
-            if self.settings.serial:
-                self._serve_here(control, first)
-                return
             parent = os.getpid()
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                self.say(f"{waiting.address}: no process: {error.strerror}")
+                return
             if pid:
-                self.children[pid] = waiting.address
+                self.children[pid] = Child(waiting.owner, time.monotonic())
                 return
             code = 70
             try:
                 self._become_child(parent)
                 serve(control, self.rules, self.say, first)
                 code = 0
+            except Exception as error:  # noqa: BLE001 - nothing else hears of it
+                self.say(f"{waiting.address}: a defect: {error!r}")
             finally:
                 os._exit(code)
-
-    def _serve_here(self, control: socket.socket, first: Frame) -> None:
-        allowed = os.sched_getaffinity(0)
-        try:
-            serve(control, self.rules, self.say, first)
-        finally:
-            os.sched_setaffinity(0, allowed)
 
     def _become_child(self, parent: int) -> None:
         """Only this client's socket stays open, and a signal ends this process as if it had no parent's handler."""
@@ -234,41 +344,85 @@ class Server:
             each.close()
 
 
+def _gone(control: socket.socket) -> bool:
+    try:
+        return control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def run(settings: ServerSettings, announce: Callable[[str], None], log: Callable[[str], None]) -> None:
     """Be netserver: `announce` tells where it listens, `log` what it does, where that is wanted.
 
     Returns only where it was started by inetd, or as a daemon's first process. Raises MachineError.
     """
-    if _from_inetd():
-        with socket.socket(fileno=os.dup(0)) as control:
-            serve(control, Server(settings, [], log).rules, log)
+    if (control := _from_inetd()) is not None:
+        with control:
+            _serve_inetd(control, settings, log)
         return
     listening = listeners(settings)
     announce(f"pathgauge netserver listens on {described(listening)}")
     if not settings.allow and not settings.host:
         announce("whoever reaches it can use it: --allow CIDR keeps others out")
-    if not settings.foreground and not settings.debug and not _detach():
+    if not settings.foreground and not settings.debug and not _detach(announce):
         return
     Server(settings, listening, log).run()
 
 
-def _from_inetd() -> bool:
+def _serve_inetd(control: socket.socket, settings: ServerSettings, log: Callable[[str], None]) -> None:
+    for number in range(3):  # what is written there would go to the client
+        with suppress(OSError):  # it is closed
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                _to_nowhere(number)
+    with suppress(OSError):  # the client is gone already
+        if allowed(address_of(control.getpeername()), settings):
+            serve(control, rules_of(settings), filtered(settings, log))
+
+
+def _from_inetd() -> socket.socket | None:
+    """The client's connection, where standard input is one."""
     try:
-        return stat.S_ISSOCK(os.fstat(0).st_mode) and bool(socket.socket(fileno=os.dup(0)).getpeername())
+        if not stat.S_ISSOCK(os.fstat(0).st_mode):
+            return None
+        control = socket.socket(fileno=os.dup(0))
     except OSError:
-        return False
+        return None
+    if control.family in (socket.AF_INET, socket.AF_INET6) and control.type == socket.SOCK_STREAM:
+        with suppress(OSError):  # it has no peer
+            control.getpeername()
+            return control
+    control.close()
+    return None
 
 
-def _detach() -> bool:
-    """Go on as a daemon: True in it, False in the process that may end."""
-    if os.fork():
+def _to_nowhere(number: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def _detach(announce: Callable[[str], None]) -> bool:
+    """Go on as a daemon: True in it, False in the process that may end, once it has told the daemon's pid."""
+    told, tell = os.pipe()
+    if first := os.fork():
+        os.close(tell)
+        with open(told, "rb") as pipe:
+            pid = pipe.read(16).decode()
+        os.waitpid(first, 0)
+        if not pid:
+            raise MachineError("netserver cannot go into the background", hint="-D keeps it in the foreground")
+        announce(f"it runs in the background as process {pid}: kill {pid} ends it")
         return False
+    os.close(told)
     os.setsid()
     if os.fork():
         os._exit(0)
     os.chdir("/")
-    nowhere = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
-        os.dup2(nowhere, number)
-    os.close(nowhere)
+        _to_nowhere(number)
+    os.write(tell, str(os.getpid()).encode())
+    os.close(tell)
     return True

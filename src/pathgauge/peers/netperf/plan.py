@@ -3,13 +3,14 @@
 import errno
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pathgauge.peers.netperf import frames
 from pathgauge.peers.netperf.frames import Flag, Kind
 
 PAD_SECONDS = 4.0  # longer than asked, so that it is the client that ends a test which it times
+LONGEST_SECONDS = 7200.0
 LARGEST_DATAGRAM = 65507
 WIDTH_BYTES = 16 << 20
 MOST_ALIGNMENT = 1 << 20
@@ -30,7 +31,7 @@ class Refused(Exception):
 class Limits:
     """What a stranger may ask for: seconds of a test, bytes of a socket buffer and of a message, data ports."""
 
-    max_length: float = 7200.0
+    max_length: float = LONGEST_SECONDS
     max_buffer: int = 64 << 20
     max_size: int = 16 << 20
     data_ports: tuple[int, int] | None = None
@@ -38,8 +39,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One test as this server runs it. -1 leaves the default; `limit` is bytes or transactions, `length` seconds (0: no
-    limit of time); `receives` and `sends` are this end's part.
+    """One test as this server runs it. -1 leaves the default; `limit` is bytes or transactions, `length` seconds (0:
+    none is named, and `longest` ends it); `receives` and `sends` are this end's part.
     """
 
     kind: int
@@ -65,6 +66,7 @@ class Plan:
     length: float = 0.0
     limit: int = 0
     pad: float = PAD_SECONDS
+    longest: float = LONGEST_SECONDS
     port: int = 0
     address: str = ""
     client_address: str = ""
@@ -75,6 +77,11 @@ class Plan:
     tos: int = -1
     congestion: str = ""
     discard: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """After which this end ends the test, should the client not."""
+        return self.length + self.pad if self.length else self.longest
 
     @property
     def exchange(self) -> bool:
@@ -243,7 +250,7 @@ def bounded(plan: Plan, limits: Limits) -> Plan:
             raise Refused(errno.EINVAL, f"{name} {getattr(plan, name)}")
     if not (0 <= plan.port <= LAST_PORT and 0 <= plan.client_port <= LAST_PORT):
         raise Refused(errno.EINVAL, f"port {plan.port} or {plan.client_port}")
-    return plan
+    return replace(plan, longest=limits.max_length)
 
 
 def _family(number: int) -> int:

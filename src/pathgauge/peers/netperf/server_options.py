@@ -28,7 +28,7 @@ class ServerSettings:
     family: Family = 0
     port: int = 12865
     foreground: bool = False  # -D
-    serial: bool = False  # -f: one client after the other, without a process for each
+    serial: bool = False  # -f: one client after the other
     debug: int = 0
     debug_log: bool = True  # -N: False
     verbosity: int = 1
@@ -101,7 +101,7 @@ SERVER_OPTIONS: dict[str, Option[ServerSettings]] = table(
     Option("6", "", "listen on IPv6 alone [both]", flag("family", value=6)),
     Option("d", "", "say more of what happens; may be repeated", _raised),
     Option("D", "", "stay in the foreground [go into the background]", flag("foreground")),
-    Option("f", "", "serve one client after the other, without a process for each [no]", flag("serial")),
+    Option("f", "", "serve one client after the other [several at once]", flag("serial")),
     Option("h", "", "this text", _shown("help")),
     Option("L", "NAME[,FAMILY]", "listen on this address; family 4, 6, inet, inet6 or 0 [all]", _listen),
     Option("n", "CPUS", "taken and without effect: Linux tells the number of CPUs", ignored(counted(1))),

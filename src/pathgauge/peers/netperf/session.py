@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 
 from pathgauge.errors import MachineError
 from pathgauge.peers.netperf import answers, frames, plan, serving
+from pathgauge.peers.netperf.datasocket import numeric
 from pathgauge.peers.netperf.frames import Frame, Kind
 from pathgauge.peers.netperf.plan import Limits, Plan, Refused
-from pathgauge.peers.netperf.serving import Client, Gone
+from pathgauge.peers.netperf.serving import Client, Gone, Network
 
 PASSPHRASE_SECONDS = 20.0
 SILENCE_SECONDS = 300.0  # without a request
 FRAME_SECONDS = 10.0  # from a message's first byte to its last
 SEND_SECONDS = 10.0
+MOST_CPUS = 1 << 16  # what the kernel is asked about grows with a CPU's number
 UNSUPPORTED = "the request's type is none that this server has"
 
 Say = Callable[[str], None]
@@ -26,9 +28,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How clients are served: the passphrase ("" for none), and what they may ask."""
+    """How clients are served: the passphrase ("" for none), the networks they come from (() all), what they may ask."""
 
     passphrase: str = ""
+    allow: tuple[Network, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
 
@@ -36,15 +39,8 @@ def serve(control: socket.socket, rules: Rules, say: Say, first: Frame | None = 
     """Serve one client until it leaves, breaks the protocol or is silent for too long. `first` is its first message, if
     that has been read already; `say` tells the log.
     """
-    peer, local = (str(address[0]) for address in (control.getpeername(), control.getsockname()))
-    mapped = control.family == socket.AF_INET6 and peer.startswith("::ffff:") and "." in peer
-    client = Client(
-        address=_numeric(peer),
-        local_address=_numeric(local),
-        family=socket.AF_INET if mapped else control.family,
-        control=control,
-    )
     with suppress(Gone, OSError):
+        client = _client(control, rules)
         request = first or receive(control, PASSPHRASE_SECONDS)
         if rules.passphrase:
             if request is None or not _knows(request, rules.passphrase):
@@ -56,8 +52,17 @@ def serve(control: socket.socket, rules: Rules, say: Say, first: Frame | None = 
             request = receive(control, SILENCE_SECONDS)
 
 
-def _numeric(address: str) -> str:
-    return address.removeprefix("::ffff:") if "." in address else address
+def _client(control: socket.socket, rules: Rules) -> Client:
+    """Who is at the other end. Raises OSError where nobody is any more."""
+    peer, local = (str(address[0]) for address in (control.getpeername(), control.getsockname()))
+    mapped = control.family == socket.AF_INET6 and peer.startswith("::ffff:") and "." in peer
+    return Client(
+        address=numeric(peer),
+        local_address=numeric(local),
+        family=socket.AF_INET if mapped else control.family,
+        control=control,
+        allow=rules.allow,
+    )
 
 
 def receive(control: socket.socket, silence: float) -> Frame | None:
@@ -90,7 +95,7 @@ def send(control: socket.socket, frame: Frame) -> None:
 def _knows(request: Frame, passphrase: str) -> bool:
     """Whether the message holds the passphrase; compared in a time that does not tell how much of it is right."""
     given = request.payload.split(b"\0")[0] if request.kind == Kind.PASSPHRASE else b""
-    return hmac.compare_digest(given, passphrase.encode())
+    return hmac.compare_digest(given, passphrase.encode(errors="surrogateescape"))
 
 
 def _answer(request: Frame, client: Client, rules: Rules, say: Say) -> None:
@@ -125,7 +130,7 @@ def _test(request: Frame, client: Client, rules: Rules, say: Say) -> None:
     try:
         send(client.control, Frame(kind + 1, 0, answers.RESPONSES[kind](ready)))
         served = serving.run(ready, client)
-    except (Refused, MachineError, OSError, MemoryError, ValueError, IndexError) as error:
+    except (Refused, MachineError, OSError, MemoryError, RuntimeError, ValueError, IndexError) as error:
         number = error.number if isinstance(error, Refused) else getattr(error, "errno", None) or errno.EINVAL
         say(f"{client.address}: {what} failed: {error}")
         send(client.control, Frame(kind + 2, number))
@@ -133,15 +138,16 @@ def _test(request: Frame, client: Client, rules: Rules, say: Say) -> None:
     finally:
         ready.made.close()
     say(
-        f"{client.address}: {what}: {served.bytes_received} bytes came, {served.bytes_sent} went, {served.elapsed:.2f} s"
+        f"{client.address}: {what}: {served.bytes_received} bytes came, "
+        f"{served.bytes_sent} went, {served.elapsed:.2f} s"
     )
     send(client.control, Frame(kind + 2, served.error, answers.RESULTS[kind](ready, served)))
 
 
 def _bind_to(number: int) -> None:
     """Run on the CPU that the client names; one that is not to be had is as good as none named, as in netserver."""
-    if number >= 0:
-        with suppress(OSError, ValueError, OverflowError):
+    if 0 <= number < MOST_CPUS:
+        with suppress(OSError):
             os.sched_setaffinity(0, {number})
 
 
