@@ -41,7 +41,7 @@ class Netserver:
         # Without fork (-f), so that the tests' CPU time is this process's own.
         command = ("netserver", "-D", "-f", "-4", "-L", address, "-p", str(PORT))
         self.process = subprocess.Popen(
-            within(path.server_namespace, *command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            within(path.server_space, *command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def cpu_seconds(self) -> float:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import msgspec
 
+from pathgauge import attaching
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
 from pathgauge.options import DEFAULT_PATHS, OPTIONS
@@ -14,6 +15,7 @@ from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 
+SERVER_MAX_TIME = 60.0  # slices against a netserver last a second, and a verdict needs some
 RATE_METRICS = ("goodput", "transaction_rate", "send_rate")
 LARGEST_UDP = {False: 65507, True: 65527}  # payload of the largest datagram over IPv4 and over IPv6
 
@@ -37,6 +39,8 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
         for name in ("confidence", "max-time", "slice", "warmup", "seed")
         if name in values
     }
+    if "server" in values and "max-time" not in values:
+        plain["max_time"] = SERVER_MAX_TIME
     request = Request(
         paths=specs,
         tests=tuple(kind.name for kind in tests),
@@ -44,6 +48,8 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
         settings=settings,
         vary=vary,
         wire=_wire(values),
+        attachment=attaching.build(values, specs),
+        server_port=cast("tuple[str, int]", values.get("server", ("", 0)))[1],
         metrics=_metrics(values, tests),
         margins=_margins(values),
         command=tuple(command),

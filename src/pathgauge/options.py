@@ -7,6 +7,7 @@ command line, a file and Python go one way and get the same messages.
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from pathgauge import quantities
@@ -26,6 +27,9 @@ OUTPUT = "Output"
 
 DEFAULT_PATHS = ("host", "macvlan")
 GREATEST_CPU = 8191
+GREATEST_PORT = 65535
+NETSERVER_PORT = 12865
+LONGEST_DEVICE = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,37 @@ def _parse_file(text: str) -> str:
     return text
 
 
+def _parse_server(text: str) -> tuple[str, int]:
+    hint = "--server netperf://198.18.0.1, or netperf://[2001:db8::1]:12865"
+    scheme, separator, rest = text.partition("://")
+    if scheme != "netperf" or not separator:
+        raise UserError(f"{quoted(text)} is no server that can be measured against", hint=hint)
+    host, colon, port = rest.rpartition(":") if not rest.endswith("]") else (rest, "", "")
+    if not colon:
+        host, port = rest, str(NETSERVER_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or "/" in host or ("[" in rest) != (":" in host):
+        raise UserError(f"{quoted(text)} names no host", hint=hint)
+    return host, quantities.parse_whole(port, 1, GREATEST_PORT, "port")
+
+
+def _parse_device(text: str) -> str:
+    if not 0 < len(text) <= LONGEST_DEVICE or "/" in text or not text.isprintable():
+        raise UserError(f"{quoted(text)} is no device's name", hint="see them with: ip link")
+    return text
+
+
+def _parse_address(text: str) -> tuple[str, str]:
+    name, _, address = text.rpartition("=")
+    try:
+        interface = ip_interface(address)
+    except ValueError:
+        interface = None
+    if interface is None or "/" not in address:
+        raise UserError(f"{quoted(address)} is no address with a prefix", hint="--address 198.18.0.3/15")
+    return name.strip(), str(interface)
+
+
 def _cpu(text: str) -> int:
     return quantities.parse_whole(text, 0, GREATEST_CPU, "CPU number")
 
@@ -184,6 +219,11 @@ OPTIONS: dict[str, Option] = {
         Option("set", "NAME.KEY=VALUE", "a test parameter of one path alone", _parse_setting, "nothing", LAB, True),
         Option("wire", "rate=RATE", "shape the wire to a rate, bit/s as tc writes it", _parse_wire, "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
+        Option("server", "netperf://HOST[:PORT]", "measure against a netserver elsewhere, from this machine's --device",
+               _parse_server, "one of our own, in the lab", LAB),
+        Option("device", "NAME", "with --server: the device that leads there", _parse_device, "none", LAB),
+        Option("address", "[NAME=]ADDRESS/PREFIX", "with --server: the address of a path that takes one of its own",
+               _parse_address, "none", LAB, True),
         Option("confidence", "PERCENT", "of the intervals, in %", quantities.parse_confidence, "95%", JUDGING),
         Option(
             "margin", "[METRIC=]PERCENT", "smallest difference that matters, in %; without METRIC: of the rates",

@@ -52,7 +52,7 @@ def path(request: pytest.FixtureRequest, lab: Lab) -> BuiltPath:
 def transfer(path: BuiltPath, family: str, size: int = PAYLOAD) -> None:
     """Send `size` bytes from the client to the server."""
     version = socket.AF_INET if family == "ipv4" else socket.AF_INET6
-    listening = inside(path.server_namespace, lambda: socket.socket(version))
+    listening = inside(path.server_space, lambda: socket.socket(version))
     sending = inside(path.client_namespace, lambda: socket.socket(version))
     with listening, sending:
         for each in (listening, sending):

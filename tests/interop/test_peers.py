@@ -65,10 +65,10 @@ def serving(path: BuiltPath, port: int, *command: str) -> Iterator[None]:
     """A peer's server in the path's server namespace, on the server's CPU."""
     pinned = ("taskset", "-c", cpus()[1], *command)
     process = subprocess.Popen(
-        within(path.server_namespace, *pinned), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        within(path.server_space, *pinned), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        ready = listening(path.server_namespace, port)
+        ready = listening(path.server_space, port)
         end = time.monotonic() + 5
         while not ready():
             assert process.poll() is None, f"{command[0]} ended with {process.returncode}"

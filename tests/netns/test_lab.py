@@ -28,7 +28,7 @@ def build(*arguments: str, rate: int | None = None) -> Lab:
 def namespaces(lab: Lab) -> set[int]:
     """The inodes of a lab's namespaces."""
     paths = lab.paths.values()
-    return {os.fstat(fd).st_ino for path in paths for fd in (path.client_namespace, path.server_namespace)}
+    return {os.fstat(fd).st_ino for path in paths for fd in (path.client_namespace, path.server_space)}
 
 
 def caller() -> tuple[object, ...]:
@@ -104,7 +104,7 @@ def test_the_wires_facts() -> None:
 def test_a_shaped_wire_lets_through_what_was_asked(require_root: None) -> None:
     with build("macvlan", rate=100_000_000) as lab:
         path = lab.paths["macvlan"]
-        receiving = inside(path.server_namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        receiving = inside(path.server_space, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         sending = inside(path.client_namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         with receiving, sending:
             receiving.bind((path.server_addresses["ipv4"], 0))

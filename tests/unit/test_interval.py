@@ -46,7 +46,7 @@ def test_interval_of_known_logs() -> None:
 @pytest.mark.parametrize(
     ("logs", "reason"),
     [
-        ([], "0 valid blocks"),
+        ([], "valid blocks: 0"),
         ([0.1] * (MINIMUM_BLOCKS - 1), "valid blocks"),
         ([0.1] * 8, "exactly the same"),
         ([0.1, 0.2, 0.3, 0.1, math.nan], "no number"),

@@ -14,7 +14,18 @@ from dataclasses import dataclass, field
 
 from pathgauge import _native, errors
 from pathgauge.endpoints import messages, sockets
-from pathgauge.endpoints.messages import Accept, Close, Connect, Describe, Done, Failed, Prepare, Reply, Work
+from pathgauge.endpoints.messages import (
+    Accept,
+    Close,
+    Connect,
+    Describe,
+    Done,
+    Failed,
+    NetperfRun,
+    Prepare,
+    Reply,
+    Work,
+)
 from pathgauge.paths.namespaces import CLONE_NEWUSER, die_with_parent, setns
 
 QUIT = 2
@@ -46,6 +57,10 @@ class End:
             return self._connect(order)
         if isinstance(order, Accept):
             return self._accept(order)
+        if isinstance(order, NetperfRun):
+            from pathgauge.endpoints import netperf
+
+            return netperf.run(order)
         if isinstance(order, Describe):
             job = self.jobs[order.slot]
             return sockets.facts(job.made, job.transport)
@@ -153,7 +168,8 @@ def _ring(room: int, size: int) -> int:
 
 def _failure(error: Exception) -> Failed:
     if isinstance(error, errors.PathgaugeError):
-        return Failed(error=type(error).__name__, message=str(error), hint=error.hint)
+        known = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
+        return Failed(error=known, message=str(error), hint=error.hint)
     name = "MachineError" if isinstance(error, OSError) else "InternalError"
     return Failed(error=name, message=f"an end of the test could not go on: {error}", hint="")
 

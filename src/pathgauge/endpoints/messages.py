@@ -78,6 +78,42 @@ class Close(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     slots: list[int]
 
 
+class NetperfRun(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the client: run our netperf with these words from a namespace, on a CPU."""
+
+    namespace: int
+    words: list[str]
+    cpu: int | None
+
+
+class NetperfDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a run of netperf found. Times in seconds, buffers in bytes; the remote's counters are those it reported,
+    its CPU that of its whole machine. `latency` is an HDR histogram, encoded.
+    """
+
+    elapsed: float
+    cpu_seconds: float
+    bytes_sent: int
+    bytes_received: int
+    messages_sent: int
+    messages_received: int
+    messages_lost: int
+    transactions: int
+    retransmits: int | None
+    mss: int | None
+    congestion: str | None
+    send_buffer: int
+    receive_buffer: int
+    remote_bytes_sent: int
+    remote_bytes_received: int
+    remote_send_calls: int
+    remote_receive_calls: int
+    remote_send_buffer: int
+    remote_receive_buffer: int
+    remote_cpu_seconds: float | None
+    latency: str | None
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The order was carried out; `port` where one was made."""
 
@@ -101,8 +137,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hint: str
 
 
-Order = Prepare | Connect | Accept | Describe | Close
-Reply = Done | Facts | Failed
+Order = Prepare | Connect | Accept | Describe | Close | NetperfRun
+Reply = Done | Facts | NetperfDone | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)

@@ -12,9 +12,10 @@ from typing import IO, Self
 
 from pathgauge import errors
 from pathgauge.endpoints import messages
-from pathgauge.endpoints.messages import Done, Facts, Failed
+from pathgauge.endpoints.messages import Done, Facts, Failed, NetperfDone, NetperfRun
 
 ANSWER_SECONDS = 15.0
+NETPERF_SECONDS = 200.0
 GOODBYE_SECONDS = 2.0
 
 
@@ -49,9 +50,11 @@ class EndProcess:
             )
         return cls(name, process, ours, complaints)
 
-    def order(self, order: messages.Order) -> Done | Facts:
+    def order(self, order: messages.Order) -> Done | Facts | NetperfDone:
         """Give an order and wait until it is done. Raises what the end raised; EndDied where it is gone or silent."""
         try:
+            # A run of netperf lasts as long as it was told to, and waits for its server.
+            self.channel.settimeout(NETPERF_SECONDS if isinstance(order, NetperfRun) else ANSWER_SECONDS)
             messages.send(self.channel, order)
             reply = messages.receive_reply(self.channel)
         except OSError as error:  # a time-out is one, too

@@ -9,7 +9,18 @@ from typing import Literal
 import msgspec
 
 from pathgauge.counters.tcp_info import TcpInfo, decode
-from pathgauge.endpoints.messages import Accept, Close, Connect, Describe, Done, Facts, Prepare, SocketOptions, Work
+from pathgauge.endpoints.messages import (
+    Accept,
+    Close,
+    Connect,
+    Describe,
+    Done,
+    Facts,
+    NetperfDone,
+    Prepare,
+    SocketOptions,
+    Work,
+)
 from pathgauge.errors import InternalError, MachineError
 from pathgauge.measuring.engine import Engine, MachineMoment
 from pathgauge.measuring.measured import Measured, Warmed
@@ -113,7 +124,7 @@ class EngineArm:
         if self.port == 0 or self.kind.transport == "udp":
             prepare = Prepare(
                 key=self.index,
-                namespace=self.path.server_namespace,
+                namespace=self.path.server_space,
                 transport=self.kind.transport,
                 ipv6=self.parameters.ipv6,
                 address=server,
@@ -310,7 +321,7 @@ def _seconds(microseconds: int | None) -> float | None:
     return None if microseconds is None else microseconds / 1e6
 
 
-def _port(reply: Done | Facts) -> int:
+def _port(reply: Done | Facts | NetperfDone) -> int:
     if not isinstance(reply, Done):
         raise InternalError("an end answered an order with facts")
     return reply.port

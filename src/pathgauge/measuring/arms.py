@@ -1,7 +1,7 @@
 """The arms of a test: paths with their parameters completed, or one path with one parameter varied."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -9,6 +9,7 @@ from pathgauge.errors import UserError
 from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.request import Request
+from pathgauge.measuring.server_arm import ServerArm
 from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.parameters import Parameters
@@ -20,7 +21,7 @@ FRAME_BITS = 12_000
 Shown = dict[str, str | int | bool | None]
 
 
-def build(request: Request, engine: Engine, kind: TestKind) -> list[EngineArm]:
+def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[EngineArm | ServerArm]:
     """One arm for each path, or for each value of `vary`; the first is the baseline. Raises UserError."""
     paths = engine.lab.paths
     mtu = min(path.mtu for path in paths.values())
@@ -28,6 +29,8 @@ def build(request: Request, engine: Engine, kind: TestKind) -> list[EngineArm]:
     if request.wire.rate:
         quiet = max(quiet, QUIET_FRAMES * FRAME_BITS / request.wire.rate)
     common = placed(request.parameters)  # before any arm's own changes, so that one end's CPU never moves the other's
+    if request.attachment is not None:
+        return _against_server(request, engine, kind, mtu)
     arms: list[EngineArm] = []
     for name, path, changes in _variants(request, paths, kind):
         parameters = placed(msgspec.structs.replace(common, **changes))
@@ -42,6 +45,28 @@ def build(request: Request, engine: Engine, kind: TestKind) -> list[EngineArm]:
                 others=_devices_of_others(path, paths.values()),
                 quiet_seconds=quiet,
                 wire_rate=request.wire.rate,
+            )
+        )
+    return arms
+
+
+def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) -> list[ServerArm]:
+    """The server's CPU is left to it where the user names none: it is no CPU of this machine."""
+    arms = []
+    for name, path, changes in _variants(request, engine.lab.paths, kind):
+        asked = msgspec.structs.replace(request.parameters, **changes)
+        local = placed(msgspec.structs.replace(asked, remote_cpu=None)).local_cpu
+        parameters = msgspec.structs.replace(asked, local_cpu=local)
+        arms.append(
+            ServerArm(
+                engine=engine,
+                name=name,
+                path=path,
+                kind=kind,
+                parameters=kind.complete(parameters, mtu),
+                port=request.server_port,
+                remote_cpu=asked.remote_cpu,
+                others=_devices_of_others(path, engine.lab.paths.values()),
             )
         )
     return arms

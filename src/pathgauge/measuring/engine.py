@@ -63,18 +63,23 @@ class Engine:
             self.cpu = MachineCpuReader()
             self.stack.callback(self.cpu.close)
             for name in ("local", "remote"):
-                self.ends[name] = self.stack.enter_context(self._start(name, memory, slots))
+                if name == "local" or self._has_server():
+                    self.ends[name] = self.stack.enter_context(self._start(name, memory, slots))
         except BaseException:
             self.stack.close()
             raise
         return self
 
     def _start(self, name: End, memory: int, slots: int) -> EndProcess:
-        paths = self.lab.paths.values()
-        spaces = {path.client_namespace if name == "local" else path.server_namespace for path in paths}
+        every = [(path.client_namespace, path.server_namespace) for path in self.lab.paths.values()]
+        spaces = {space for pair in every if (space := pair[name == "remote"]) is not None}
         return EndProcess.start(
             name, board=memory, slots=slots, user_namespace=self.lab.user_namespace, namespaces=sorted(spaces)
         )
+
+    def _has_server(self) -> bool:
+        """Whether the server is ours to start."""
+        return any(path.server_namespace is not None for path in self.lab.paths.values())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

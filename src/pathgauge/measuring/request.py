@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pathgauge.paths.types import PathSpec, WireSpec
+from pathgauge.paths.types import Attachment, PathSpec, WireSpec
 from pathgauge.traffic.parameters import Parameters
 
 
@@ -12,6 +12,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `settings` maps a path's name to parameters of its own (`--set NAME.KEY=VALUE`), already parsed; `vary` is a
     parameter's field name with its values, parsed and as typed. `margins` maps a metric's name to a fraction (0.02 for
     2 %).
+    With an `attachment` the paths lead to a netserver at `server_port` elsewhere.
     Times in seconds; None leaves the choice to the pilot.
     """
 
@@ -21,6 +22,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, dict[str, object]] = {}
     vary: tuple[str, tuple[tuple[object, str], ...]] | None = None
     wire: WireSpec = WireSpec()
+    attachment: Attachment | None = None
+    server_port: int = 0
     metrics: tuple[str, ...] = ()
     confidence: float = 0.95
     margins: dict[str, float] = {}

@@ -17,6 +17,7 @@ from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import Outcome, Plan, run_test
 from pathgauge.measuring.observer import Observer, Progress
 from pathgauge.measuring.request import Request
+from pathgauge.measuring.server_arm import SLICE_SECONDS, ServerArm
 from pathgauge.paths.lab import Lab
 from pathgauge.results.document import Comparison, Environment, Result
 from pathgauge.results.environment import collect
@@ -40,7 +41,7 @@ class Gathered:
     """One test as far as it got."""
 
     kind: TestKind
-    arms: list[EngineArm]
+    arms: Sequence[EngineArm | ServerArm]
     question: Question
     outcome: Outcome = field(default_factory=lambda: Outcome(Plan(0.0, 0.0, 0.0)))
 
@@ -96,11 +97,12 @@ class Run:
         gathered = Gathered(kind, arms, question)
         self.tests.append(gathered)
         deciding = [name for name in kind.metrics if name in primary]
+        attached = request.attachment is not None
         run_test(
             arms,
             budget=request.max_time,
-            slice_seconds=request.slice,
-            warmup=request.warmup,
+            slice_seconds=SLICE_SECONDS if attached and request.slice is None else request.slice,
+            warmup=0.0 if attached else request.warmup,
             shaped=request.wire.rate is not None and kind.pattern == "stream",
             generator=random.Random(f"{self.seed} {kind.name}"),
             outcome=gathered.outcome,
@@ -180,7 +182,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
     """
     seed = random.SystemRandom().randrange(2**32) if request.seed is None else request.seed
     with ExitStack() as stack:
-        lab = stack.enter_context(Lab.build(request.paths, request.wire))
+        lab = stack.enter_context(Lab.build(request.paths, request.wire, request.attachment))
         observer.lab_ready(list(lab.paths), lab.build_seconds)
         cycles = open_machine_cycles()
         if cycles is not None:

@@ -48,6 +48,7 @@ def main(channel_number: int, parent: int) -> NoReturn:
 
 def _build(channel: socket.socket, *, rootless: bool) -> None:
     from pathgauge.paths import messages
+    from pathgauge.paths.attached import AttachedTopology
     from pathgauge.paths.topology import Topology
 
     order = messages.receive_order(channel)
@@ -55,8 +56,13 @@ def _build(channel: socket.socket, *, rootless: bool) -> None:
         os._exit(0)
     if not isinstance(order, messages.Build):
         raise InternalError("the keeper of a lab was told to release what it had not built")
-    topology = Topology()
-    paths = topology.build(order.paths, order.wire)
+    topology: Topology
+    if order.attachment is not None:
+        topology = attached = AttachedTopology(order.attachment, rootless=rootless)
+        paths = attached.build_attached(order.paths)
+    else:
+        topology = Topology()
+        paths = topology.build(order.paths, order.wire)
     spaces = topology.spaces.values()
     descriptors = [number for space in spaces for number in (space.namespace, space.counters)]
     user_namespace = None

@@ -15,7 +15,7 @@ from pathgauge.errors import InternalError
 from pathgauge.paths import messages
 from pathgauge.paths.process import KeeperProcess
 from pathgauge.paths.shaping import shaping
-from pathgauge.paths.types import BuiltPath, PathSpec, WireSpec
+from pathgauge.paths.types import Attachment, BuiltPath, PathSpec, WireSpec
 
 _CHUNK = 1 << 16
 _SHORT_CHUNK = 2048  # the kernel fills at least a page while it has more to say
@@ -39,8 +39,10 @@ class Lab:
     _counters: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, specs: Sequence[PathSpec], wire: WireSpec) -> "Lab":
-        """Build a lab. Raises UserError and MachineError; nothing is left then.
+    def build(cls, specs: Sequence[PathSpec], wire: WireSpec, attachment: Attachment | None = None) -> "Lab":
+        """Build a lab; with an attachment, paths that start on a device of the caller's namespace instead.
+
+        Raises UserError and MachineError; nothing is left then.
 
         Call it from a thread that lives as long as the lab is needed: the lab dies with it.
         """
@@ -49,7 +51,7 @@ class Lab:
             shaping(wire.rate)  # refuses a rate that cannot be before a process is started
         keeper = KeeperProcess.start()
         try:
-            received = keeper.order(messages.Build(paths=tuple(specs), wire=wire))
+            received = keeper.order(messages.Build(paths=tuple(specs), wire=wire, attachment=attachment))
             return cls._assemble(keeper, received, began)
         except BaseException:
             keeper.close()
@@ -113,7 +115,7 @@ def _path(placed: messages.Placed, namespaces: dict[str, int]) -> BuiltPath:
         spec=placed.spec,
         wire=placed.wire,
         client_namespace=namespaces[placed.client],
-        server_namespace=namespaces[placed.server],
+        server_namespace=namespaces.get(placed.server),
         client_namespace_name=placed.client,
         server_namespace_name=placed.server,
         client_addresses=placed.client_addresses,

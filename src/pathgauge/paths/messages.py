@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from pathgauge.errors import InternalError
-from pathgauge.paths.types import DeviceRef, PathSpec, WireSpec
+from pathgauge.paths.types import Attachment, DeviceRef, PathSpec, WireSpec
 
 LARGEST = 1 << 18
 _MOST_DESCRIPTORS = 253  # SCM_MAX_FD
@@ -21,10 +21,11 @@ Family = Literal["ipv4", "ipv6"]
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """To the keeper: build these paths."""
+    """To the keeper: build these paths; with an attachment, on that device and not in a lab of their own."""
 
     paths: tuple[PathSpec, ...]
     wire: WireSpec
+    attachment: Attachment | None = None
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -5,6 +5,7 @@ that entered the namespace: see `in_namespace`.
 """
 
 import errno
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +17,14 @@ from pyroute2.ethtool.ioctl import IoctlEthtool  # type: ignore[import-untyped] 
 from pyroute2.iproute.linux import IPRoute  # type: ignore[import-untyped]  # it has no types
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # it has no types
 
-from pathgauge.errors import InternalError, MachineError, MissingFeature, MissingPrivilege
-from pathgauge.paths.addresses import Address
+from pathgauge.errors import InternalError, MachineError, MissingFeature, MissingPrivilege, UserError
+from pathgauge.paths.addresses import Address, Family
 from pathgauge.paths.namespaces import inside
 from pathgauge.paths.shaping import Shaping
 
 T = TypeVar("T")
 
+_GLOBAL = 0  # RT_SCOPE_UNIVERSE
 _NO_DAD = 0x02  # IFA_F_NODAD: the address is usable at once
 _OFFLOADS = {
     "tx": "tx-checksumming",
@@ -87,6 +89,18 @@ class Links:
             for each in addresses:
                 flags = {"flags": _NO_DAD} if each.family == "ipv6" else {}
                 self._route.addr("add", index=self._index(name), address=each.text, prefixlen=each.prefix, **flags)
+
+    def addresses(self, name: str) -> tuple[Address, ...]:
+        """The addresses of a device that other machines may know. Raises UserError where there is no such device."""
+        if len(self._route.link_lookup(ifname=name)) != 1:
+            known = ", ".join(link.get_attr("IFLA_IFNAME") for link in self._route.get_links())
+            raise UserError(f"this machine has no device {name!r}", hint=f"it has: {known}")
+        with _explained(name):
+            found = [each for each in self._route.get_addr(index=self._index(name)) if each["scope"] == _GLOBAL]
+        families: dict[int, Family] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
+        return tuple(
+            Address(families[each["family"]], each.get_attr("IFA_ADDRESS"), each["prefixlen"]) for each in found
+        )
 
     def shape(self, name: str, shaping: Shaping) -> None:
         """Put a token bucket at the root of a device."""

@@ -18,8 +18,8 @@ from pathgauge.paths.registry import Placement, Space, kinds
 from pathgauge.paths.shaping import Shaping, shaping
 from pathgauge.paths.types import DeviceRef, PathSpec, WireSpec
 
-_HOST = "host"
-_SERVER = "server"
+HOST = "host"
+SERVER = "server"
 _UP_SECONDS = 5.0
 
 # What a namespace is told before it has devices. A namespace that cannot be told (a read-only /proc/sys) does without.
@@ -99,7 +99,7 @@ class Topology:
         """Build everything. Raises UserError and MachineError."""
         self.shaping = shaping(wire.rate) if wire.rate is not None else None
         self.reserved = {spec.name for spec in specs}
-        host, server = self.new_space(_HOST), self.new_space(_SERVER)
+        host, server = self.new_space(HOST), self.new_space(SERVER)
         if not Path("/proc/sys/net/ipv6").is_dir():
             self.families = ("ipv4",)
         placements: list[tuple[PathSpec, Wire, Placement]] = []
@@ -111,7 +111,7 @@ class Topology:
             else:
                 chosen = shared = shared or self._new_wire(host, server)
             placements.append((spec, chosen, kind.build(PathSite(self, chosen, spec.name), spec)))
-        facts = {space.name: self._examine(space) for space in self.spaces.values()}
+        facts = {space.name: self.examine(space) for space in self.spaces.values()}
         return tuple(self._describe(spec, on, placement, facts) for spec, on, placement in placements)
 
     def new_space(self, name: str) -> LabSpace:
@@ -135,7 +135,7 @@ class Topology:
 
     def wire_facts(self) -> dict[str, str | int | None]:
         """How each wire was made: rate in bit/s, burst and limit in bytes, and the namespaces' tcp_no_metrics_save."""
-        host = self.spaces[_HOST]
+        host = self.spaces[HOST]
         wire = self.wires[0].lower
         saved = inside(host.namespace, lambda: _read_sysctl("net/ipv4/tcp_no_metrics_save"))
         return {
@@ -165,7 +165,9 @@ class Topology:
         self.wires.append(wire)
         return wire
 
-    def _examine(self, space: LabSpace) -> dict[str, LinkFacts]:
+    def examine(self, space: LabSpace) -> dict[str, LinkFacts]:
+        """What the kernel says of a namespace's devices, once they carry packets."""
+
         def work(links: Links) -> dict[str, LinkFacts]:
             links.wait_operational(list(space.devices), _UP_SECONDS)
             return {device: links.facts(device) for device in space.devices}
@@ -175,33 +177,35 @@ class Topology:
     def _describe(
         self, spec: PathSpec, wire: Wire, placement: Placement, facts: dict[str, dict[str, LinkFacts]]
     ) -> messages.Placed:
-        def device(namespace: str, name: str, role: str) -> DeviceRef:
-            fact = facts[namespace][name]
-            return DeviceRef(
-                namespace=namespace,
-                name=name,
-                role="own" if role == "own" else "lower" if role == "lower" else "wire",
-                kind=fact.kind,
-                mtu=fact.mtu,
-                queue_discipline=fact.queue_discipline,
-                offloads=fact.offloads,
-            )
-
         own = placement.space.name, placement.device
-        through = [device(*own, "own")]
-        if own != (_HOST, wire.lower):
-            through.append(device(_HOST, wire.lower, "lower"))
-        through.append(device(_SERVER, wire.far, "wire"))
+        through = [device_of(*own, "own", facts)]
+        if own != (HOST, wire.lower):
+            through.append(device_of(HOST, wire.lower, "lower", facts))
+        through.append(device_of(SERVER, wire.far, "wire", facts))
         return messages.Placed(
             spec=spec,
             wire=wire.name,
             client=placement.space.name,
-            server=_SERVER,
+            server=SERVER,
             client_addresses={each.family: each.text for each in placement.addresses},
             server_addresses={each.family: each.text for each in self.addresses(wire, addresses.SERVER)},
             devices=tuple(through),
             mtu=min(each.mtu for each in through),
         )
+
+
+def device_of(space: str, name: str, role: str, facts: dict[str, dict[str, LinkFacts]]) -> DeviceRef:
+    """A device as a path's description has it."""
+    fact = facts[space][name]
+    return DeviceRef(
+        namespace=space,
+        name=name,
+        role="own" if role == "own" else "lower" if role == "lower" else "wire",
+        kind=fact.kind,
+        mtu=fact.mtu,
+        queue_discipline=fact.queue_discipline,
+        offloads=fact.offloads,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,7 @@ class PathSite:
 
     @property
     def host(self) -> LabSpace:
-        return self.topology.spaces[_HOST]
+        return self.topology.spaces[HOST]
 
     @property
     def lower(self) -> str:

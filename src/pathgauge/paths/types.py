@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pathgauge.errors import InternalError
+
 
 @dataclass(frozen=True, slots=True)
 class PathSpec:
@@ -18,6 +20,19 @@ class WireSpec:
     """How each wire of a lab is made; rate in bit/s, None for unshaped."""
 
     rate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """Paths that start on a `device` of the caller's namespace, towards a `server` (a numeric address) elsewhere.
+
+    `addresses` are those that paths take for themselves, ADDRESS/PREFIX by the path's name, "" for any.
+    """
+
+    device: str
+    server: str
+    family: Literal["ipv4", "ipv6"]
+    addresses: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +55,17 @@ class BuiltPath:
     spec: PathSpec
     wire: str
     client_namespace: int
-    server_namespace: int
+    server_namespace: int | None  # None where the server is none of ours
     client_namespace_name: str
     server_namespace_name: str
     client_addresses: dict[Literal["ipv4", "ipv6"], str]
     server_addresses: dict[Literal["ipv4", "ipv6"], str]
     devices: tuple[DeviceRef, ...]
     mtu: int
+
+    @property
+    def server_space(self) -> int:
+        """The server's namespace. Raises InternalError where the server is none of ours."""
+        if self.server_namespace is None:
+            raise InternalError(f"the server of {self.spec.name} is not in a namespace of ours")
+        return self.server_namespace

@@ -52,7 +52,7 @@ def of_logs(logs: Sequence[float], confidence: float) -> Interval | Refusal:
     """The interval of exp(mean) from independent values on the log scale, one a block."""
     count = len(logs)
     if count < MINIMUM_BLOCKS:
-        return Refusal(f"{count} valid blocks, and fewer than {MINIMUM_BLOCKS} say nothing")
+        return Refusal(f"too few valid blocks: {count}, and fewer than {MINIMUM_BLOCKS} say nothing")
     if not all(math.isfinite(value) for value in logs):
         return Refusal("a block has a value that is no number")
     mean = math.fsum(logs) / count
@@ -81,7 +81,7 @@ def of_sums(baseline: Terms | None, candidate: Terms, confidence: float) -> Inte
     """
     count = len(candidate)
     if count < MINIMUM_BLOCKS:
-        return Refusal(f"{count} valid blocks, and fewer than {MINIMUM_BLOCKS} say nothing")
+        return Refusal(f"too few valid blocks: {count}, and fewer than {MINIMUM_BLOCKS} say nothing")
     columns = [[pair[0] for pair in candidate], [pair[1] for pair in candidate]]
     signs = [1.0, -1.0]
     if baseline is not None:

@@ -63,7 +63,7 @@ def of_histograms(
 def _too_little(sides: "list[NDArray[np.float64]]", quantile: float) -> Refusal | None:
     blocks = sides[0].shape[0]
     if blocks < MINIMUM_BLOCKS:
-        return Refusal(f"{blocks} valid blocks, and fewer than {MINIMUM_BLOCKS} say nothing")
+        return Refusal(f"too few valid blocks: {blocks}, and fewer than {MINIMUM_BLOCKS} say nothing")
     least = min(float(side.sum()) for side in sides)
     needed = TAIL_COUNT / (1.0 - quantile) if quantile < 1.0 else math.inf
     if least < needed:

@@ -39,7 +39,7 @@ Tell = Callable[[float, int, int], None]  # seconds so far, bytes, transactions
 
 @dataclass(slots=True)
 class Once:
-    """What one iteration found; `elapsed` in s, on this end's clock."""
+    """What one iteration found; `elapsed` in s, on this end's clock; `cpu_seconds` is this process's run time in it."""
 
     elapsed: float
     local: EndRecord
@@ -47,6 +47,7 @@ class Once:
     transactions: int = 0
     mss: int = -1
     histogram: bytes = b""
+    cpu_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -190,12 +191,12 @@ class Client:
         sizes, before = self._sizes(made), datasocket.buffer_sizes(made)
         with Work(made) as work:
             used = cpu.read() if settings.local_cpu_wanted else None
-            start = time.monotonic()
+            spent, start = time.process_time(), time.monotonic()
             self._begin(work, place, local_address, sizes, rings, answer)
             self._wait(work, start)
             work.end()
             self._finish(made)
-            elapsed = time.monotonic() - start
+            elapsed, spent = time.monotonic() - start, time.process_time() - spent
             use = cpu.between(used, cpu.read()) if used is not None else None
             if work.error:
                 raise MachineError(
@@ -203,6 +204,7 @@ class Client:
                 )
             found = self._counted(work, elapsed, sizes, rings, before, use)
             self._drain(made)
+            found.cpu_seconds = spent
             return found
 
     def _segment(self, made: socket.socket, place: tuple[str, int]) -> Once:
