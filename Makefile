@@ -19,7 +19,7 @@ CHECKS := check-ruff check-format check-types check-clang-format check-clang-tid
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test bench install lint format clean $(CHECKS)
+.PHONY: help compare test interop bench install lint format clean $(CHECKS)
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -29,6 +29,9 @@ compare: install ## install, then compare host with macvlan on this machine
 
 test: lint ## install, lint, check types, run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+interop: install $(DEV_TOOLS) ## run every test against the stock peers, of netperf's table every cell
+	@PATHGAUGE_INTEROP=whole $(BIN)/python -m pytest tests/interop $(PYTEST_ARGS)
 
 bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in one run
 	@$(BIN)/python -m benchmarks.startup

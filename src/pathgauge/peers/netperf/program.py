@@ -161,20 +161,20 @@ def _alone(settings: Settings) -> int:
     if settings.test == "UUID":
         sys.stdout.write(settings.uuid or str(uuid.uuid4()))
     else:
-        _print_rate(settings, float(os.sysconf("SC_CLK_TCK")), os.cpu_count() or 1)
+        _print_rate(settings, float(os.sysconf("SC_CLK_TCK")), f"{os.cpu_count() or 1} local")
     return 0
 
 
 def _calibrate(settings: Settings, control: Control) -> int:
     found = frames.CALIBRATION.unpack(control.ask(Frame(Kind.CALIBRATE, settings.remote.cpu)).payload)
-    _print_rate(settings, float(found["rate"]), int(found["cpus"]))
+    _print_rate(settings, float(found["rate"]), f"{int(found['cpus'])} remote")
     return 0
 
 
-def _print_rate(settings: Settings, rate: float, cpus: int) -> None:
-    if settings.verbosity > 1 and settings.banner:
-        sys.stdout.write(f"CPU count: {cpus}\n")
-    sys.stdout.write(f"{rate:g}")
+def _print_rate(settings: Settings, rate: float, cpus: str) -> None:
+    sys.stdout.write(f"{rate:g}")  # without a newline, as netperf's
+    if settings.verbosity > 1:
+        sys.stdout.write(f"\nThere are {cpus} cpus\n")
 
 
 def _measure(settings: Settings, control: Control | None) -> int:
@@ -187,14 +187,10 @@ def _measure(settings: Settings, control: Control | None) -> int:
     while True:
         client.tell = Interims(settings)
         gathered.found.append(client.once())
-        if client.stopped or not _iterates(settings) or not confidence.goes_on(settings, gathered.judged()):
+        if client.stopped or not confidence.goes_on(settings, gathered.judged()):
             break
     _print(*output.lines(gathered.record(ends)))
     return 0
-
-
-def _iterates(settings: Settings) -> bool:
-    return settings.iterations_max > 1 and settings.test not in ("TCP_CC", "TCP_MSS")
 
 
 def _ends(settings: Settings, control: Control | None) -> Record:
