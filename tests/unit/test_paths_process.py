@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pathgauge import child
 from pathgauge.errors import EndDied, InternalError, MissingFeature, PathgaugeError, UserError
 from pathgauge.paths import messages, process
 from pathgauge.paths.lab import Lab
@@ -59,7 +60,7 @@ def test_a_keeper_that_fails(
     fake: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, body: str, kind: type[PathgaugeError], sentence: str
 ) -> None:
     monkeypatch.setattr(process, "ANSWER_SECONDS", 1.0)
-    monkeypatch.setattr(process, "GOODBYE_SECONDS", 0.5)
+    monkeypatch.setattr(child, "GOODBYE_SECONDS", 0.5)
     fake(body)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(kind, match=sentence) as caught:

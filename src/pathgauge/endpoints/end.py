@@ -12,7 +12,8 @@ import sys
 import threading
 from dataclasses import dataclass, field
 
-from pathgauge import _native, errors
+from pathgauge import _native
+from pathgauge.child import told
 from pathgauge.endpoints import messages, sockets
 from pathgauge.endpoints.messages import (
     Accept,
@@ -167,11 +168,8 @@ def _ring(room: int, size: int) -> int:
 
 
 def _failure(error: Exception) -> Failed:
-    if isinstance(error, errors.PathgaugeError):
-        known = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
-        return Failed(error=known, message=str(error), hint=error.hint)
-    name = "MachineError" if isinstance(error, OSError) else "InternalError"
-    return Failed(error=name, message=f"an end of the test could not go on: {error}", hint="")
+    name, message, hint = told(error, f"an end of the test could not go on: {error}")
+    return Failed(error=name, message=message, hint=hint)
 
 
 def serve(channel: socket.socket, end: End) -> None:

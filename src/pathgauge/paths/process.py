@@ -1,49 +1,44 @@
 """The controller's hold on a lab's keeper: start it, order it, end it or let it stand."""
 
 import os
-import signal
 import socket
 import subprocess
-import sys
 from dataclasses import dataclass
-from typing import IO
 
 from pathgauge import errors
+from pathgauge.child import Child, raised
 from pathgauge.paths import messages
 
 ANSWER_SECONDS = 10.0
-GOODBYE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
 class KeeperProcess:
     """A keeper. It dies with the thread that started it, unless it is released."""
 
-    process: subprocess.Popen[bytes]
+    child: Child
     channel: socket.socket
-    complaints: IO[bytes]
 
     @classmethod
     def start(cls) -> "KeeperProcess":
-        """Start a keeper by exec, in a session of its own: a Ctrl-C at the terminal is the controller's to handle."""
+        """Start a keeper, in a session of its own."""
         ours, theirs = messages.pair()
         ours.settimeout(ANSWER_SECONDS)
-        complaints = os.fdopen(os.memfd_create("pathgauge"), "w+b")  # no temporary folder is needed
         try:
             with theirs:
-                process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "pathgauge.paths.keeper", str(theirs.fileno()), str(os.getpid())],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=complaints,
-                    stderr=complaints,
-                    start_new_session=True,
+                number = theirs.fileno()
+                child = Child.start(
+                    "the lab's keeper", "pathgauge.paths.keeper", (number, os.getpid()), keep=(number,), session=True
                 )
         except BaseException:
             ours.close()
-            complaints.close()
             raise
-        return cls(process, ours, complaints)
+        return cls(child, ours)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process itself."""
+        return self.child.process
 
     def order(self, order: messages.Order) -> messages.Received:
         """Give an order and wait for the reply. Raises what the keeper raised; EndDied where it is gone or silent."""
@@ -57,11 +52,12 @@ class KeeperProcess:
         try:
             received = self._receive()
         except OSError as error:  # a time-out is one, too
-            raise self._death() from error
+            raise self.child.death(ANSWER_SECONDS) from error
         if received is None:
-            raise self._death()
+            raise self.child.death(ANSWER_SECONDS)
         if isinstance(received.reply, messages.Failed):
-            raise _raised(received.reply)
+            failed = received.reply
+            raise raised(failed.error, failed.message, failed.hint)
         return received
 
     def _receive(self) -> messages.Received | None:
@@ -77,13 +73,13 @@ class KeeperProcess:
             self._reply()
         except errors.PathgaugeError as error:
             return error
-        return self._death()
+        return self.child.death(ANSWER_SECONDS)
 
     def release(self, record: str) -> None:
         """Let the keeper outlive this process, as long as the journal's file `record` is there."""
         self.order(messages.Release(record=record))
         self.channel.close()
-        self.complaints.close()
+        self.child.complaints.close()
         self.process.returncode = 0  # else Popen would complain, at its end, of a child that still runs
 
     def close(self) -> None:
@@ -91,26 +87,4 @@ class KeeperProcess:
         self.channel.close()
         self.process.kill()
         self.process.wait()
-        self.complaints.close()
-
-    def _death(self) -> errors.PathgaugeError:
-        try:
-            code = self.process.wait(GOODBYE_SECONDS)
-        except subprocess.TimeoutExpired:
-            return errors.EndDied(f"the lab's keeper gave no answer for {ANSWER_SECONDS:.0f} s", hint="run it again")
-        if code < 0:
-            name = signal.Signals(-code).name
-            return errors.EndDied(
-                f"the lab's keeper was killed by {name}",
-                hint="see dmesg for an out-of-memory kill; otherwise run it again",
-            )
-        self.complaints.seek(0)
-        last = self.complaints.read().decode(errors="replace").strip().splitlines()[-1:]
-        return errors.InternalError(f"the lab's keeper stopped with status {code}: {''.join(last)}")
-
-
-def _raised(failed: messages.Failed) -> errors.PathgaugeError:
-    kind = getattr(errors, failed.error, None)
-    if isinstance(kind, type) and issubclass(kind, errors.PathgaugeError):
-        return kind(failed.message, hint=failed.hint)
-    return errors.InternalError(failed.message, hint=failed.hint)
+        self.child.complaints.close()
