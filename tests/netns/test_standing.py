@@ -71,6 +71,9 @@ def test_commands_run_inside(journal: Path) -> None:
     for space, device in (("", "mv0"), (":host", "h0"), (":server", "s0"), (":v", "mv0")):
         done = run("lab", "exec", name + space, "--", sys.executable, "-c", devices)
         assert f"{device}:" in done.stdout
+    shown = run("lab", "exec", f"{name}:server", "--", "ls", "/sys/class/net").stdout.split()
+    assert shown == ["lo", "s0"], "/sys shows the lab's devices, not those of the caller"
+    assert "s0" not in os.listdir("/sys/class/net")
     assert run("lab", "exec", name, "sh", "-c", "exit 7", check=False).returncode == 7
     killed = run("lab", "exec", name, "--", "sh", "-c", "kill -TERM $$", check=False)
     assert killed.returncode == -signal.SIGTERM

@@ -18,8 +18,10 @@ from pathgauge.errors import MachineError, MissingFeature, MissingPrivilege
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
+CLONE_NEWNS = 0x00020000
 
 _PR_SET_PDEATHSIG = 1
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 4, 8, 0x4000, 0x80000
 _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
 _INITIAL_USER_NAMESPACE = 0xEFFFFFFD  # the inode the kernel fixes for it (PROC_USER_INIT_INO)
@@ -50,6 +52,23 @@ def unshare(kind: int) -> None:
 def setns(fd: int, kind: int) -> None:
     """Move the calling thread into the namespace behind a descriptor, which must be of `kind`. Raises OSError."""
     _call("setns", fd, kind)
+
+
+def show_own_devices() -> None:
+    """Mount a /sys of the network namespace this process is in, for itself and its children alone.
+
+    Without it /sys/class/net goes on showing the devices of the namespace it came from. Raises OSError.
+    """
+    unshare(CLONE_NEWNS)
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def mount(source: bytes, target: bytes, kind: bytes | None, flags: int) -> None:
+        if library.mount(source, target, kind, ctypes.c_ulong(flags), None) < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    mount(b"none", b"/", None, _MS_REC | _MS_SLAVE)  # what is mounted here stays here
+    mount(b"sysfs", b"/sys", b"sysfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
 
 def is_root_capable() -> bool:

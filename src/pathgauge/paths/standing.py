@@ -6,6 +6,7 @@ import secrets
 import select
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NoReturn
@@ -15,7 +16,7 @@ import msgspec
 from pathgauge.errors import InternalError, MachineError, UserError
 from pathgauge.paths import messages
 from pathgauge.paths.journal import Entry, Journal, Record, boot_id, end, identify, is_alive, is_foreign
-from pathgauge.paths.namespaces import CLONE_NEWNET, CLONE_NEWUSER, setns
+from pathgauge.paths.namespaces import CLONE_NEWNET, CLONE_NEWUSER, setns, show_own_devices
 from pathgauge.paths.process import KeeperProcess
 from pathgauge.paths.shaping import shaping
 from pathgauge.paths.spec import written
@@ -194,6 +195,8 @@ def execute(name: str, space: str | None, command: Sequence[str]) -> NoReturn:
         raise MachineError(
             f"the namespaces of {name} cannot be entered: {error.strerror}", hint="do it as root"
         ) from error
+    with suppress(OSError):  # where it may not be mounted, /sys shows what it showed before
+        show_own_devices()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program started by exec would, too
     try:
         os.execvp(command[0], list(command))
