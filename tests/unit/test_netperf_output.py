@@ -407,6 +407,16 @@ def test_names_of_percentiles(percent: float, name: str) -> None:
     assert selector.heading[0] == f"{percent:g}th"
 
 
+def test_percentiles_that_were_asked_for_stand_behind_the_layout() -> None:
+    record = round_trips(percentiles=(50.0, 99.9))
+    plain = printed(round_trips()).splitlines()
+    assert printed(record).splitlines() == plain, "none were kept"
+    record.latency = Histogram(np.array([1000, 10000], dtype=np.int64), np.array([998, 2], dtype=np.int64))
+    record.latency_max = 2e-3
+    assert printed(record).splitlines()[:-1] == plain
+    assert printed(record).splitlines()[-1] == "Latency in us: p50 1, p99.9 463, max 2000"
+
+
 def test_latency_is_kept_for_whoever_shows_it() -> None:
     assert not shows_latency(Settings())
     assert not shows_latency(Settings(selection="P99_LATENCY"))
