@@ -5,6 +5,7 @@ PATHGAUGE_INTEROP=whole, as `make interop` sets it, every cell is run.
 """
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -263,11 +264,15 @@ def check_keyval(cell: Cell, found: Found, printed: str) -> None:
 
 def check_shape(cell: Cell, printed: str) -> None:
     """What a variant adds to what is printed."""
-    _, _, test, variant = cell
+    client, _, test, variant = cell
     interims = re.findall(r"^Interim result: +([\d.]+) \S+ over (\d\.\d+) seconds", printed, re.MULTILINE)
     if variant == "interim":
-        assert len(interims) >= 3
-        assert all(float(rate) > 0 and 0.1 < float(seconds) < 0.6 for rate, seconds in interims[:-1])
+        seconds = [float(each) for _, each in interims]
+        assert seconds
+        assert all(float(rate) > 0 for rate, _ in interims)
+        if client == "ours":  # stock's come when enough was moved, be that late, and may lack the rest
+            assert all(0.2 <= each < 0.4 for each in seconds[:-1])
+            assert 0.9 < sum(seconds) < 1.5
     else:
         assert not interims
     second = variant == "verbose" and test not in ("OMNI", "UDP_STREAM", "UDP_RR", "TCP_MSS", "LOC_CPU", "REM_CPU")
@@ -358,6 +363,14 @@ def test_service_demand_is_that_of_the_printed_utilisation(client: str, ports: d
         found = classic(test, done.stdout)
         assert all(0 < found[f"{end}_CPU_UTIL"] <= 100 for end in ("LOCAL", "REMOTE"))
         check_demand(test, found)
+
+
+def test_a_json_document_stands_alone_and_has_a_name(ports: dict[str, int]) -> None:
+    words = [*CLIENTS["ours"], "-t", "TCP_RR", "-l", "-1000", "--percentiles", "99.9", "--json"]
+    first, second = (json.loads(run(at(ports["stock"], words)).stdout) for _ in range(2))
+    assert first["THROUGHPUT"] > 0
+    assert 0 < first["P50_LATENCY"] <= first["P999_LATENCY"] <= first["MAX_LATENCY"]
+    assert len({first["UUID"], second["UUID"], ""}) == 3
 
 
 # A shaped wire --------------------------------------------------------------------------------------------------------

@@ -33,9 +33,17 @@ class Interims:
     def __call__(self, elapsed: float, moved: int, transactions: int) -> None:
         """To be called often while the data move."""
         wanted = abs(self.settings.interim)
+        if wanted and elapsed - self.last[0] >= wanted:
+            self._say(elapsed, moved, transactions)
+
+    def end(self, found: Once) -> None:
+        """To be called when the iteration is over: what was left of it is the last interim result."""
+        if self.settings.interim and found.elapsed > self.last[0]:
+            moved = found.local.bytes_sent + found.local.bytes_received
+            self._say(found.elapsed, moved, found.transactions)
+
+    def _say(self, elapsed: float, moved: int, transactions: int) -> None:
         since = elapsed - self.last[0]
-        if not wanted or since < wanted:
-            return
         letter = units.unit_for(self.settings)
         rate = units.figure(letter, (moved - self.last[1]) / since, (transactions - self.last[2]) / since)
         _print(*interim.lines(interim.Interim(self.number, rate, since, time.time()), letter, self.settings.output))
@@ -179,14 +187,16 @@ def _print_rate(settings: Settings, rate: float, cpus: str) -> None:
 
 def _measure(settings: Settings, control: Control | None) -> int:
     ends = _ends(settings, control)
+    settings.uuid = settings.uuid or str(uuid.uuid4())
     line = output.banner(ends)
-    if line:
+    if line and settings.output != "json":  # the document is to stand alone
         _print(line)
     gathered = Gathered(settings)
     client = Client(settings, control, lambda *_: None)
     while True:
-        client.tell = Interims(settings)
+        client.tell = interims = Interims(settings)
         gathered.found.append(client.once())
+        interims.end(gathered.found[-1])
         if client.stopped or not confidence.goes_on(settings, gathered.judged()):
             break
     _print(*output.lines(gathered.record(ends)))
