@@ -557,7 +557,18 @@ def test_the_only_place_is_nobodys_for_ever(changed: dict[str, object], monkeypa
         turns(server, 1)
         assert killed == [(4711, signal.SIGKILL)]
         killed.clear()
-        server.children[4711] = replace(server.children[4711], owner=THIRD)
+        server.children[4711] = replace(server.children[4711], since=time.monotonic())
+        server.idleness.note(0, testing=False)
+        turns(server, 1)
+        assert killed == []
+        monkeypatch.setattr(netserver, "IDLE_SECONDS", 0.0)
+        turns(server, 1)
+        assert killed == [(4711, signal.SIGKILL)], "it has no test"
+        killed.clear()
+        server.idleness.note(0, testing=True)
+        turns(server)
+        assert killed == []
+        server.children[4711] = Child(THIRD, time.monotonic() - limit - 1)
         turns(server)
         assert killed == [], "it is the same one's turn"
 

@@ -6,12 +6,14 @@ for a while: so a thousand that never speak cost a thousand descriptors and noth
 
 import errno
 import ipaddress
+import mmap
 import os
 import resource
 import selectors
 import signal
 import socket
 import stat
+import struct
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -39,6 +41,7 @@ TICK_SECONDS = 1.0
 HURRIED_SECONDS = 0.05  # the tick while somebody waits for a place, and the rest after what should not happen
 SHARE = 2  # one owner may have this part of all tests at once
 GRACE_SECONDS = 60.0  # beyond the longest test, until a place can be lost to somebody who waits
+IDLE_SECONDS = 10.0  # the same, without a test
 IPV6_OWNED = 64  # bits: whoever has one such network has all its addresses
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -60,10 +63,26 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that serves a client."""
+    """A process that serves a client, and its place."""
 
     owner: str
     since: float
+    place: int = 0
+
+
+class Idleness:
+    """Since when the session at each place is without a test, 0 during one; the sessions' processes say so."""
+
+    def __init__(self, places: int) -> None:
+        self._memory = mmap.mmap(-1, 8 * places)
+
+    def note(self, place: int, *, testing: bool) -> None:
+        struct.pack_into("d", self._memory, 8 * place, 0.0 if testing else time.monotonic())
+
+    def seconds(self, place: int) -> float:
+        """For how long it has been."""
+        (since,) = struct.unpack_from("d", self._memory, 8 * place)
+        return time.monotonic() - since if since else 0.0
 
 
 def owner_of(address: str) -> str:
@@ -177,6 +196,7 @@ class Server:
         self.rules = rules_of(settings)
         self.places = 1 if settings.serial else settings.max_tests
         self.share = max(1, self.places // SHARE)
+        self.idleness = Idleness(self.places)
         self.most_waiting = most_waiting()
         self.waiting: dict[int, Waiting] = {}
         self.children: dict[int, Child] = {}
@@ -291,13 +311,19 @@ class Server:
                 self._start(waiting)
 
     def _displace(self, waiting: Waiting, held: Counter[str]) -> None:
-        """End the oldest session of who has most of them, if that is more than the waiting client's and it has lasted
-        longer than any test may: no place is anybody's for ever.
+        """End a session of somebody who has more of them than who waits, if it has no test, or has lasted longer than
+        any test may: no place is anybody's for ever.
         """
-        pid, child = min(self.children.items(), key=lambda item: (-held[item[1].owner], item[1].since))
-        longest = self.settings.max_length + GRACE_SECONDS
-        if held[child.owner] > held[waiting.owner] and time.monotonic() - child.since > longest:
-            self.say(f"{child.owner}: loses its place after {longest:.0f} s")
+        oldest = time.monotonic() - self.settings.max_length - GRACE_SECONDS
+        found = [
+            (-held[child.owner], child.since, pid)
+            for pid, child in self.children.items()
+            if held[child.owner] > held[waiting.owner]
+            and (child.since < oldest or self.idleness.seconds(child.place) > IDLE_SECONDS)
+        ]
+        if found:
+            pid = min(found)[2]
+            self.say(f"{self.children[pid].owner}: loses its place to {waiting.address}")
             os.kill(pid, signal.SIGKILL)
 
     def _drop_old(self) -> None:
@@ -314,6 +340,8 @@ class Server:
     def _start(self, waiting: Waiting) -> None:
         control = self._take(waiting)
         first = Frame.unpack(bytes(waiting.raw))
+        place = min(set(range(self.places)) - {child.place for child in self.children.values()})
+        self.idleness.note(place, testing=False)
         with control:
             parent = os.getpid()
             try:
@@ -322,12 +350,12 @@ class Server:
                 self.say(f"{waiting.address}: no process: {error.strerror}")
                 return
             if pid:
-                self.children[pid] = Child(waiting.owner, time.monotonic())
+                self.children[pid] = Child(waiting.owner, time.monotonic(), place)
                 return
             code = 70
             try:
                 self._become_child(parent)
-                serve(control, self.rules, self.say, first)
+                serve(control, self.rules, self.say, first, lambda testing: self.idleness.note(place, testing=testing))
                 code = 0
             except Exception as error:  # noqa: BLE001 - nothing else hears of it
                 self.say(f"{waiting.address}: a defect: {error!r}")

@@ -24,6 +24,7 @@ MOST_CPUS = 1 << 16  # what the kernel is asked about grows with a CPU's number
 UNSUPPORTED = "the request's type is none that this server has"
 
 Say = Callable[[str], None]
+Testing = Callable[[bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,11 @@ class Rules:
     limits: Limits = field(default_factory=Limits)
 
 
-def serve(control: socket.socket, rules: Rules, say: Say, first: Frame | None = None) -> None:
+def serve(
+    control: socket.socket, rules: Rules, say: Say, first: Frame | None = None, testing: Testing = lambda _: None
+) -> None:
     """Serve one client until it leaves, breaks the protocol or is silent for too long. `first` is its first message, if
-    that has been read already; `say` tells the log.
+    that has been read already; `say` tells the log, `testing` hears when a test begins and when it has ended.
     """
     with suppress(Gone, OSError):
         client = _client(control, rules)
@@ -48,7 +51,9 @@ def serve(control: socket.socket, rules: Rules, say: Say, first: Frame | None = 
                 return
             request = receive(control, SILENCE_SECONDS)
         while request is not None:
+            testing(request.kind in _REQUESTS)
             _answer(request, client, rules, say)
+            testing(False)
             request = receive(control, SILENCE_SECONDS)
 
 
