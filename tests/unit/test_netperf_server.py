@@ -399,6 +399,30 @@ def test_where_data_may_come_from() -> None:
         assert serving._scoped("", scoped) == ""
 
 
+def test_a_scope_is_kept_and_given_back() -> None:
+    assert datasocket.scoped(("fe80::1", 7, 0, 2)) == "fe80::1%2"
+    assert datasocket.scoped(("fe80::1%eth0", 7, 0, 2)) == "fe80::1%eth0"
+    assert datasocket.scoped(("2001:db8::1", 7, 0, 0)) == "2001:db8::1"
+    assert datasocket.scoped(("::ffff:192.0.2.7", 7, 0, 0)) == "192.0.2.7"
+    assert datasocket.scoped(("192.0.2.7", 7)) == "192.0.2.7"
+    assert datasocket.place_of("fe80::1%2", 7) == ("fe80::1", 7, 0, 2)
+    assert datasocket.place_of("fe80::1%lo", 7) == ("fe80::1", 7, 0, socket.if_nametoindex("lo"))
+    assert datasocket.place_of("192.0.2.7", 7) == ("192.0.2.7", 7)
+
+
+def test_answers_leave_from_where_they_were_asked() -> None:
+    """The route to another address of the client's may prefer another of ours."""
+    with serving_one() as one, socket.socket(type=socket.SOCK_DGRAM) as mine:
+        mine.bind((THIRD, 0))
+        mine.settimeout(1)
+        port = one.ask_omni(**UDP, **EXCHANGE, client_ip=frames.pack_address(THIRD))
+        with socket.socket(type=socket.SOCK_DGRAM) as same, pytest.raises(OSError, match="in use"):
+            same.bind((HERE, port))
+        for _ in range(3):
+            mine.sendto(b"?", (HERE, port))
+            assert mine.recvfrom(10)[1] == (HERE, port)
+
+
 # --- the listening process --------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from pathgauge.errors import EndDied, MachineError
+from pathgauge.peers.netperf.datasocket import scoped
 from pathgauge.peers.netperf.frames import FRAME_BYTES, UNKNOWN_REQUEST, Frame, Kind
 from pathgauge.peers.netperf.settings import Family, Settings
 
@@ -82,11 +83,11 @@ class Control:
 
     @property
     def local_address(self) -> str:
-        return str(self.made.getsockname()[0])
+        return scoped(self.made.getsockname())
 
     @property
     def remote_address(self) -> str:
-        return str(self.made.getpeername()[0])
+        return scoped(self.made.getpeername())
 
     def send(self, frame: Frame) -> None:
         """Send one message. Raises EndDied where the server is gone."""

@@ -101,7 +101,7 @@ def bind(made: socket.socket, address: str, port: int, ports: Ports | None) -> N
         candidates.append(0)  # one that is taken is replaced: the other end is told which
     for candidate in candidates:
         try:
-            made.bind((address, candidate))
+            made.bind(place_of(address, candidate))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -147,6 +147,21 @@ def from_everywhere(made: socket.socket) -> None:
     """Undo it, for a socket that has its peer: it would cost a little for each packet."""
     with suppress(OSError):  # it had none
         made.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+
+def scoped(place: Sequence[object]) -> str:
+    """The numeric address of what getpeername and the like say, with the scope that a link-local one needs."""
+    address = numeric(str(place[0]))
+    *_, scope = place  # the last of an IPv6 address's four; an IPv4 one's last is its port
+    return f"{address}%{scope}" if scope and ":" in address and "%" not in address else address
+
+
+def place_of(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """An address as sockets take it. Raises OSError where its scope is none."""
+    bare, _, scope = address.partition("%")
+    if not scope:
+        return address, port
+    return bare, port, 0, int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
 
 
 def numeric(address: str) -> str:

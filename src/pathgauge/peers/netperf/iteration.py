@@ -74,7 +74,8 @@ class Client:
             made.close()
             raise MachineError(f"the data socket: {error.strerror}", hint="-- -L ADDRESS -P PORT") from None
         rings = self._rings(made)
-        request = self._request(Local(family, self._told(local_address), made.getsockname()[1], *rings))
+        server = place[0] if settings.remote.address else ""
+        request = self._request(Local(family, self._told(local_address), made.getsockname()[1], *rings, server))
         answer = None
         try:
             if self.control is not None:

@@ -30,6 +30,7 @@ class Local:
     port: int
     send_width: int
     receive_width: int
+    server: str = ""  # where the data go, if that is not where the control connection goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def omni(settings: Settings, local: Local, carried: Carried) -> Frame:
             "burst": remote.burst,
             "interval_usecs": round(remote.interval * 1e6),
             "client_ip": frames.pack_address(local.address),
-            "server_ip": frames.pack_address(settings.remote.address if _is_numeric(settings.remote.address) else ""),
+            "server_ip": frames.pack_address(local.server),
             "priority": remote.priority,
             "tos": remote.tos,
             "congestion": remote.congestion,
@@ -112,14 +113,6 @@ def omni(settings: Settings, local: Local, carried: Carried) -> Frame:
         }
     )
     return Frame(Kind.OMNI, remote.cpu, payload)
-
-
-def _is_numeric(address: str) -> bool:
-    try:
-        frames.pack_address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def stream(settings: Settings, carried: Carried) -> Frame:

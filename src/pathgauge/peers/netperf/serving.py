@@ -171,10 +171,12 @@ def _listener_options(plan: Plan) -> tuple[datasocket.Option, ...]:
 
 
 def _bind(made: socket.socket, plan: Plan, client: Client, limits: Limits) -> None:
-    """To the address asked for; the one of the control connection, else any, where that is not to be had."""
-    same = made.family == client.family
+    """To the address asked for, else any. For UDP any is the last resort: answers would leave from the address that the
+    route prefers, which need not be the one that was asked.
+    """
+    own = client.local_address if plan.transport == "udp" and made.family == client.family else ""
     port = plan.port if plan.port >= FIRST_PORT else 0
-    for address in dict.fromkeys((_scoped(plan.address, client), client.local_address if same else "", "")):
+    for address in dict.fromkeys((_scoped(plan.address, client) or own, own, "")):
         try:
             datasocket.bind(made, address, port, limits.data_ports)
         except OSError as error:
@@ -262,7 +264,8 @@ def _await_datagram(ready: Ready, client: Client) -> socket.socket | None:
     """The socket, connected to where the client's datagrams come from; others' are dropped."""
     plan, made = ready.plan, ready.made
     if not plan.receives:
-        made.connect((_scoped(plan.client_address, client) or client.address, plan.client_port))
+        target = _scoped(plan.client_address, client) or client.address
+        made.connect(datasocket.place_of(target, plan.client_port))
         return made.dup()
     sources, amplifies = _sources(plan, client), _amplifies(plan)
     limit = time.monotonic() + BEGIN_SECONDS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pathgauge.errors import MachineError
 from pathgauge.peers.netperf import answers, frames, plan, serving
-from pathgauge.peers.netperf.datasocket import numeric
+from pathgauge.peers.netperf.datasocket import scoped
 from pathgauge.peers.netperf.frames import Frame, Kind
 from pathgauge.peers.netperf.plan import Limits, Plan, Refused
 from pathgauge.peers.netperf.serving import Client, Gone, Network
@@ -59,11 +59,11 @@ def serve(
 
 def _client(control: socket.socket, rules: Rules) -> Client:
     """Who is at the other end. Raises OSError where nobody is any more."""
-    peer, local = (str(address[0]) for address in (control.getpeername(), control.getsockname()))
-    mapped = control.family == socket.AF_INET6 and peer.startswith("::ffff:") and "." in peer
+    peer, local = scoped(control.getpeername()), scoped(control.getsockname())
+    mapped = control.family == socket.AF_INET6 and ":" not in peer
     return Client(
-        address=numeric(peer),
-        local_address=numeric(local),
+        address=peer,
+        local_address=local,
         family=socket.AF_INET if mapped else control.family,
         control=control,
         allow=rules.allow,
