@@ -107,7 +107,7 @@ def run_case(case: Case, seconds: float, slice_seconds: float, seed: int) -> tup
         metrics = [kind.primary, "cpu_local", "cpu_remote", "service_demand_local", "service_demand_remote"]
 
         def look(number: int) -> list[Comparison]:
-            asked = Question(kind, {}, 0.95, {}, frozenset({kind.primary}), number, seed)
+            asked = Question(kind, {}, 0.95, {}, frozenset({kind.primary}), number, seed, fixed=True)
             return judge(asked, metrics, outcome.blocks, "netperf", "pathgauge")
 
         run_test(

@@ -36,7 +36,7 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
     _check_heeded(given, settings, vary, tests)
     plain = {
         name.replace("-", "_"): values[name]
-        for name in ("confidence", "max-time", "slice", "warmup", "seed")
+        for name in ("confidence", "max-time", "blocks", "slice", "warmup", "seed")
         if name in values
     }
     if "server" in values and "max-time" not in values:

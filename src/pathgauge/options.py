@@ -27,6 +27,7 @@ OUTPUT = "Output"
 
 DEFAULT_PATHS = ("host", "macvlan")
 GREATEST_CPU = 8191
+LEAST_BLOCKS, GREATEST_BLOCKS = 5, 100_000
 GREATEST_PORT = 65535
 NETSERVER_PORT = 12865
 LONGEST_DEVICE = 15
@@ -180,6 +181,10 @@ def _cpu(text: str) -> int:
     return quantities.parse_whole(text, 0, GREATEST_CPU, "CPU number")
 
 
+def _blocks(text: str) -> int:
+    return quantities.parse_whole(text, LEAST_BLOCKS, GREATEST_BLOCKS, "number of blocks")
+
+
 def _seed(text: str) -> int:
     return quantities.parse_whole(text, 0, 2**64 - 1, "seed")
 
@@ -230,6 +235,7 @@ OPTIONS: dict[str, Option] = {
             _parse_margin, "rates 2%, CPU and median latency 5%, p99 10%", JUDGING, True,
         ),
         Option("max-time", "TIME", "longest time for a test, in seconds", quantities.parse_time, "10s", JUDGING),
+        Option("blocks", "N", "measure so many blocks and look once, at the end", _blocks, "until settled", JUDGING),
         Option("slice", "TIME", "length of a slice, in seconds", quantities.parse_time, _PILOT, JUDGING),
         Option("warmup", "TIME", "uncounted start of a connection, in seconds", _pause, _PILOT, JUDGING),
         Option("seed", "N", "number that fixes the random order of the paths", _seed, "random, and stated", JUDGING),

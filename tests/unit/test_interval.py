@@ -12,13 +12,18 @@ from pathgauge.statistics.interval import (
     MINIMUM_BLOCKS,
     Interval,
     Refusal,
+    blocks_needed,
     confidence_at_look,
+    lag_one,
     next_look,
     of_blocks,
     of_logs,
     of_sums,
+    spread_at,
     student,
+    widening,
 )
+from pathgauge.statistics.sequence import half_width
 
 positive = st.floats(min_value=1e-6, max_value=1e12)
 blocks = st.lists(st.tuples(positive, positive), min_size=MINIMUM_BLOCKS, max_size=30)
@@ -35,12 +40,42 @@ def test_student_quantiles_are_those_of_the_tables() -> None:
     assert student(0.95, 10**9) == pytest.approx(1.95996, abs=1e-4)
 
 
-def test_interval_of_known_logs() -> None:
-    found = interval(of_logs([0.0, 0.1, -0.1, 0.05, -0.05], 0.95))
+def test_interval_of_known_logs_looked_at_once() -> None:
+    found = interval(of_logs([0.0, 0.1, -0.1, 0.05, -0.05], 0.95, fixed=True))
     half = 2.7764 * math.sqrt(0.00625 / 5)
     assert found.estimate == pytest.approx(1.0)
     assert math.log(found.high) == pytest.approx(half, rel=1e-4)
     assert math.log(found.low) == pytest.approx(-half, rel=1e-4)
+
+
+@given(st.integers(min_value=MINIMUM_BLOCKS, max_value=500), st.sampled_from([0.8, 0.95, 0.99]))
+def test_whoever_may_look_at_all_times_sees_less_at_each(count: int, confidence: float) -> None:
+    assert spread_at(count, confidence, fixed=False) > spread_at(count, confidence, fixed=True)
+
+
+@given(st.lists(st.floats(min_value=-1.0, max_value=1.0), min_size=MINIMUM_BLOCKS, max_size=40))
+def test_the_widening_never_narrows(logs: list[float]) -> None:
+    assert -1.0001 <= lag_one(logs) <= 1.0001
+    assert widening(lag_one(logs), len(logs)) >= 1.0
+
+
+def test_blocks_that_follow_each_other_widen_the_interval() -> None:
+    steps = [0.0] * 10 + [0.1] * 10  # a change that came and stayed
+    mixed = [0.0, 0.1] * 10
+    assert lag_one(steps) > 0.7
+    assert lag_one(mixed) < -0.7
+    assert interval(of_logs(steps, 0.95)).high > 2 * interval(of_logs(mixed, 0.95)).high - 1
+    assert widening(0.1, 20) == 1.0, "so little may be chance"
+
+
+def test_how_many_blocks_would_do() -> None:
+    half = half_width(20, 0.95) * math.sqrt(19) * 0.05
+    needed = blocks_needed(20, half, half / 2, 0.95)
+    assert needed is not None
+    assert half_width(needed, 0.95) * math.sqrt(needed - 1) * 0.05 <= half / 2
+    assert 60 < needed < 120, "half the width takes about four times the blocks"
+    assert blocks_needed(20, half, half, 0.95) == 20
+    assert blocks_needed(20, half, 0.0, 0.95) is None
 
 
 @pytest.mark.parametrize(
@@ -125,23 +160,18 @@ def test_looks_get_rarer() -> None:
 
 
 def test_coverage_of_the_interval_under_peeking() -> None:
-    """2,000 simulated A/A runs of normal blocks, looked at after every look: at most 5 % may ever exclude 1.
+    """2,000 simulated A/A runs of normal blocks, looked at after every block: at most 5 % may ever exclude 1.
 
-    The seed is fixed, so this cannot flicker; the union bound is conservative, so the share lies well below.
+    The seed is fixed, so this cannot flicker.
     """
     generator = random.Random(20070709)
     false = 0
     for _ in range(2000):
-        logs: list[float] = []
-        at, look = 0, 0
-        while at < 60:
-            at, look = next_look(at), look + 1
-            while len(logs) < at:
-                logs.append(generator.gauss(0.0, 0.05))
-            found = interval(of_logs(logs, confidence_at_look(0.95, look)))
-            if found.low > 1.0 or found.high < 1.0:
-                false += 1
-                break
+        logs = [generator.gauss(0.0, 0.05) for _ in range(60)]
+        false += any(
+            interval(of_logs(logs[:count], 0.95)).low > 1.0 or interval(of_logs(logs[:count], 0.95)).high < 1.0
+            for count in range(MINIMUM_BLOCKS, 61)
+        )
     assert false / 2000 <= 0.05
 
 
@@ -151,6 +181,6 @@ def test_jackknife_covers_a_ratio_of_sums() -> None:
     held = 0
     for _ in range(1000):
         draw = [[(max(0.0, generator.gauss(5.0, 2.0)), generator.uniform(0.9, 1.1)) for _ in range(20)] for _ in "ab"]
-        found = interval(of_sums(draw[0], draw[1], 0.95))
+        found = interval(of_sums(draw[0], draw[1], 0.95, fixed=True))
         held += found.low <= 1.0 <= found.high
     assert held >= 930

@@ -1,6 +1,8 @@
 """From blocks to comparisons: each metric's statistics, units, refusals."""
 
 import random
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +26,7 @@ def blocks_of(count: int, candidate_rate: float = 1e9, test: str = "TCP_STREAM")
     return made
 
 
-def judged(test: str, blocks: list[Block], metrics: list[str] | None = None, look: int = 1) -> dict[str, Comparison]:
+def judged(test: str, blocks: list[Block], metrics: list[str] | None = None, **changes: Any) -> dict[str, Comparison]:
     kind = TESTS[test]
     asked = Question(
         kind=kind,
@@ -32,9 +34,10 @@ def judged(test: str, blocks: list[Block], metrics: list[str] | None = None, loo
         confidence=0.95,
         margins={"cpu_local": 0.5},
         primary=frozenset({kind.primary}),
-        look=look,
+        look=1,
         seed=7,
     )
+    asked = replace(asked, **changes)
     return {row.metric: row for row in judge(asked, metrics or list(kind.metrics), blocks, "a", "b")}
 
 
@@ -109,12 +112,37 @@ def test_no_block_at_all_is_refused_in_every_row() -> None:
         assert row.blocks == 0
 
 
-def test_later_looks_are_wider() -> None:
+def width(row: Comparison) -> float:
+    assert row.ratio.low is not None
+    assert row.ratio.high is not None
+    return row.ratio.high / row.ratio.low
+
+
+def test_looks_cost_nothing_once_they_are_paid_for() -> None:
     blocks = blocks_of(10)
     first, fifth = judged("TCP_STREAM", blocks)["goodput"], judged("TCP_STREAM", blocks, look=5)["goodput"]
-    assert first.ratio.high is not None
-    assert fifth.ratio.high is not None
-    assert fifth.ratio.high > first.ratio.high
+    once = judged("TCP_STREAM", blocks, fixed=True)["goodput"]
+    assert width(first) == width(fifth)
+    assert width(once) < width(first)
+
+
+def test_primary_comparisons_share_the_error() -> None:
+    blocks = blocks_of(10)
+    alone = judged("TCP_STREAM", blocks)
+    both = judged("TCP_STREAM", blocks, primary=frozenset({"goodput", "cpu_remote"}), candidates=2)
+    assert alone["goodput"].family == 1
+    assert both["goodput"].family == 4
+    assert both["goodput"].ratio.confidence == 0.95
+    assert width(both["goodput"]) > width(alone["goodput"])
+    assert width(both["service_demand_local"]) == width(alone["service_demand_local"]), "a secondary one shares nothing"
+
+
+def test_undecided_says_what_would_decide() -> None:
+    row = judged("TCP_STREAM", blocks_of(6, 0.97e9))["goodput"]
+    assert row.verdict == "undecided"
+    assert "% to either side, and about " in row.reason
+    assert row.reason.endswith(" s in all would decide")
+    assert "would decide" not in judged("TCP_STREAM", blocks_of(6, 0.97e9), fixed=True)["goodput"].reason
 
 
 def test_a_margin_of_its_own() -> None:

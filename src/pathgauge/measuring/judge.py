@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pathgauge.measuring.measured import Block, Measured
+from pathgauge.quantities import significant
 from pathgauge.results.document import Comparison, PathEstimate, Ratio
 from pathgauge.statistics import interval as intervals
 from pathgauge.statistics.interval import Interval, Refusal
@@ -24,7 +25,8 @@ Parameters = dict[str, str | int | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of the blocks of one test: `look` is how often they were looked at, this time included;
+    """What is asked of the blocks of one test: `look` is how often they were looked at, this time included,
+    `fixed` that their number was fixed beforehand and this is the one look;
     `parameters` are the baseline's, `changes` what each candidate has otherwise.
     """
 
@@ -35,6 +37,8 @@ class Question:
     primary: frozenset[str]
     look: int
     seed: int
+    fixed: bool = False
+    candidates: int = 1
     changes: Mapping[str, Parameters] = field(default_factory=dict)
 
     def margin(self, metric: Metric) -> float:
@@ -51,12 +55,17 @@ def judge(
 
 
 def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseline: str, candidate: str) -> Comparison:
-    confidence = intervals.confidence_at_look(question.confidence, question.look)
+    family = len(question.primary) * max(1, question.candidates) if metric.name in question.primary else 1
+    confidence = 1.0 - (1.0 - question.confidence) / family
+    if metric.quantile is not None and not question.fixed:
+        confidence = intervals.confidence_at_look(confidence, question.look)
     seed = zlib.crc32(f"{question.seed} {metric.name} {baseline} {candidate}".encode())
-    sides = _Sides(question.kind, metric, blocks, confidence, seed)
+    sides = _Sides(question.kind, metric, blocks, confidence, seed, question.fixed)
     ratio = sides.ratio(baseline, candidate)
     margin = question.margin(metric)
     verdict, reason = decide(ratio, margin, metric.better)
+    if verdict == "undecided" and isinstance(ratio, Interval) and metric.quantile is None:
+        reason += _what_would_decide(ratio, margin, confidence, blocks, fixed=question.fixed)
     estimate, low, high = _numbers(ratio)
     return Comparison(
         test=question.kind.name,
@@ -75,6 +84,7 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
             confidence=question.confidence,
         ),
         margin=margin,
+        family=family,
         verdict=verdict,
         reason=reason,
         blocks=len(blocks),
@@ -82,6 +92,22 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
             m.row.local_seconds for b in blocks for n in (baseline, candidate) for m in b.slices[n]
         ),
     )
+
+
+def _what_would_decide(
+    ratio: Interval, margin: float, confidence: float, blocks: Sequence[Block], *, fixed: bool
+) -> str:
+    """How fine this run could see, and how long one would have to be that decides, if all stays as it is."""
+    half = math.log(ratio.high / ratio.low) / 2.0
+    said = f"; it is {100 * math.expm1(half):.2g} % to either side"
+    missing = abs(abs(math.log(ratio.estimate)) - math.log1p(margin))
+    if fixed:
+        return said
+    needed = intervals.blocks_needed(len(blocks), half, missing, confidence)
+    if needed is None:
+        return f"{said}, and the difference is too near the margin for any time to decide"
+    seconds = needed * math.fsum(block.seconds for block in blocks) / len(blocks)
+    return f"{said}, and about {significant(seconds, 2)} s in all would decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +119,7 @@ class _Sides:
     blocks: Sequence[Block]
     confidence: float
     seed: int
+    fixed: bool = False
 
     def ratio(self, baseline: str, candidate: str) -> Interval | Refusal:
         if not self.blocks:
@@ -105,11 +132,11 @@ class _Sides:
         if before is None or after is None:
             return Refusal(f"{self.metric.name} is unknown on this machine")
         if self.metric.judged == "sums":
-            return intervals.of_sums(before, after, self.confidence)
+            return intervals.of_sums(before, after, self.confidence, fixed=self.fixed)
         if any(bottom <= 0.0 for _, bottom in (*before, *after)):
             return Refusal("a block measured nothing")
         values = [[top / bottom for top, bottom in terms] for terms in (before, after)]
-        return intervals.of_blocks(values[0], values[1], self.confidence)
+        return intervals.of_blocks(values[0], values[1], self.confidence, fixed=self.fixed)
 
     def estimate(self, arm: str) -> PathEstimate:
         value: float | None
@@ -120,7 +147,9 @@ class _Sides:
         else:
             terms = self._terms(arm)
             value = None if terms is None else _overall(terms)
-            interval = Refusal("") if terms is None else intervals.of_sums(None, terms, self.confidence)
+            interval = (
+                Refusal("") if terms is None else intervals.of_sums(None, terms, self.confidence, fixed=self.fixed)
+            )
         _, low, high = _numbers(interval)
         return PathEstimate(path=arm, estimate=value, low=low, high=high)
 

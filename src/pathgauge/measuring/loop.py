@@ -90,6 +90,8 @@ def run_test(
     budget: float,
     slice_seconds: float | None,
     warmup: float | None,
+    blocks: int | None = None,
+    rarely: bool = False,
     shaped: bool = False,
     generator: random.Random,
     outcome: Outcome,
@@ -99,11 +101,12 @@ def run_test(
     """Measure one test over its arms into `outcome`, which holds every whole block even when this raises.
 
     `look` judges the outcome's valid blocks for the n-th time; the run ends when no verdict of it is `undecided`, or
-    before a block that would not end within `budget` seconds. `tell` is called after each block, between slices.
+    before a block that would not end within `budget` seconds. With `blocks` it looks once, when so many are valid, and
+    ends. `rarely` is for what may not be looked at after every block. `tell` is called after each, between slices.
     """
     begin = time.monotonic()
     outcome.plan = pilot(arms, budget, slice_seconds, warmup, shaped=shaped)
-    at = next_look(0)
+    at = blocks or next_look(0)
     current: tuple[Comparison, ...] = ()
     longest = 0.0
     while True:
@@ -115,12 +118,14 @@ def run_test(
         outcome.seconds = now - begin
         longest = max(longest, block.seconds)
         out_of_time = now - begin + longest > budget
-        if outcome.valid >= at or (out_of_time and outcome.valid):
-            at = next_look(outcome.valid)
+        if outcome.valid >= at or (out_of_time and outcome.valid and outcome.looks < outcome.valid):
+            at = next_look(outcome.valid) if rarely else outcome.valid + 1
             outcome.looks += 1
             current = tuple(look(outcome.looks))
             if current and all(row.verdict != "undecided" for row in current):
                 outcome.stopped = "settled"
+            elif blocks is not None and outcome.valid >= blocks:
+                outcome.stopped = "all blocks are measured"
         tell(now - begin, current)
         if outcome.stopped:
             return

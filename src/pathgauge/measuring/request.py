@@ -13,7 +13,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     parameter's field name with its values, parsed and as typed. `margins` maps a metric's name to a fraction (0.02 for
     2 %).
     With an `attachment` the paths lead to a netserver at `server_port` elsewhere.
-    Times in seconds; None leaves the choice to the pilot.
+    `blocks` is their number where it is fixed
+    beforehand. Times in seconds; None leaves the choice to the pilot.
     """
 
     paths: tuple[PathSpec, ...]
@@ -28,6 +29,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float = 0.95
     margins: dict[str, float] = {}
     max_time: float = 10.0
+    blocks: int | None = None
     slice: float | None = None
     warmup: float | None = None
     seed: int | None = None

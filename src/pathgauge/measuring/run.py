@@ -22,6 +22,7 @@ from pathgauge.paths.lab import Lab
 from pathgauge.results.document import Comparison, Environment, Result
 from pathgauge.results.environment import collect
 from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.registry import TESTS
 
 STEAL_SHARE = 0.01
@@ -93,6 +94,8 @@ class Run:
             primary=primary,
             look=1,
             seed=self.seed,
+            fixed=request.blocks is not None,
+            candidates=len(arms) - 1,
         )
         gathered = Gathered(kind, arms, question)
         self.tests.append(gathered)
@@ -103,6 +106,8 @@ class Run:
             budget=request.max_time,
             slice_seconds=SLICE_SECONDS if attached and request.slice is None else request.slice,
             warmup=0.0 if attached else request.warmup,
+            blocks=request.blocks,
+            rarely=any(METRICS[name].quantile is not None for name in deciding),
             shaped=request.wire.rate is not None and kind.pattern == "stream",
             generator=random.Random(f"{self.seed} {kind.name}"),
             outcome=gathered.outcome,

@@ -35,7 +35,8 @@ class PathEstimate(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One test and one metric, one candidate against the baseline. `parameters` are the baseline's,
     `candidate_parameters` those of the candidate that differ from them. `measured_seconds` is what the slices of both
-    took together.
+    took together. `family` is how many primary comparisons of the test share the error: each interval is made at a
+    confidence of 1 - (1 - confidence) / family, so that all of them hold together with `confidence`.
     """
 
     test: str
@@ -49,6 +50,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     candidate: PathEstimate
     ratio: Ratio
     margin: float
+    family: int = 1
     verdict: VerdictName
     reason: str
     blocks: int

@@ -1,17 +1,24 @@
 """Intervals for ratios, from blocks. The one place that decides how wide an interval is.
 
 Everything happens on the log scale, so that swapping the two paths turns r into 1/r and nothing else. A run looks at
-its data several times before it stops; look k spends alpha / (k (k + 1)) of the error, which sums to alpha over any
-number of looks (a union bound), so that the promised confidence holds however long the run went on - as far as
-Student's t holds for the blocks.
+its data after every block and stops when they say enough, so the intervals are confidence sequences (sequence.py),
+which hold at all looks together. Where the number of blocks is fixed beforehand and looked at once, Student's t is
+sharper: `fixed`. Quantiles come from resamples, which have no sequence: look k at them spends alpha / (k (k + 1)) of
+the error, which sums to alpha over any number of looks (a union bound).
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+from pathgauge.statistics.sequence import half_width
 
 MINIMUM_BLOCKS = 5
 LOOK_GROWTH = 1.25
+MOST_BLOCKS = 100_000
+CLEARLY = 1.3  # a lag-one correlation above this / sqrt(blocks) is taken for real: one in ten is by chance
+MOST_CORRELATION = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,34 @@ def student(confidence: float, degrees: int) -> float:
     return float(stdtrit(degrees, 0.5 + confidence / 2.0))
 
 
-def of_logs(logs: Sequence[float], confidence: float) -> Interval | Refusal:
+def spread_at(count: int, confidence: float, *, fixed: bool) -> float:
+    """The half-width of a mean's interval from so many values, for a sum of squared deviations of 1."""
+    if fixed:
+        return student(confidence, count - 1) / math.sqrt(count * (count - 1))
+    return half_width(count, confidence)
+
+
+def lag_one(values: Sequence[float]) -> float:
+    """The correlation of each value with the next one, -1 to 1; 0 where all are equal."""
+    mean = math.fsum(values) / len(values)
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    products = math.fsum((one - mean) * (two - mean) for one, two in pairwise(values))
+    return products / squares if squares > 0.0 else 0.0
+
+
+def widening(correlation: float, count: int) -> float:
+    """By how much values that follow each other make an interval too narrow, if they clearly do; else 1.
+
+    The mean of so many values of an AR(1) series varies like that of count x (1 - r) / (1 + r) independent ones. The
+    correlation of few values comes out too small by about (1 + 4 r) / count, which is put back.
+    """
+    if correlation * math.sqrt(count) <= CLEARLY:
+        return 1.0
+    true = min(MOST_CORRELATION, correlation + (1.0 + 4.0 * correlation) / count)
+    return math.sqrt((1.0 + true) / (1.0 - true))
+
+
+def of_logs(logs: Sequence[float], confidence: float, *, fixed: bool = False) -> Interval | Refusal:
     """The interval of exp(mean) from independent values on the log scale, one a block."""
     count = len(logs)
     if count < MINIMUM_BLOCKS:
@@ -56,25 +90,42 @@ def of_logs(logs: Sequence[float], confidence: float) -> Interval | Refusal:
     if not all(math.isfinite(value) for value in logs):
         return Refusal("a block has a value that is no number")
     mean = math.fsum(logs) / count
-    variance = math.fsum((value - mean) ** 2 for value in logs) / (count - 1)
-    if variance == 0.0:
+    squares = math.fsum((value - mean) ** 2 for value in logs)
+    if squares == 0.0:
         return Refusal("all blocks gave exactly the same value, which no measurement does")
-    half = student(confidence, count - 1) * math.sqrt(variance / count)
+    half = spread_at(count, confidence, fixed=fixed) * math.sqrt(squares) * widening(lag_one(logs), count)
+    if not math.isfinite(half):
+        return Refusal(f"{count} blocks cannot exclude anything at this confidence")
     return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half), confidence)
 
 
-def of_blocks(baseline: Sequence[float], candidate: Sequence[float], confidence: float) -> Interval | Refusal:
+def of_blocks(
+    baseline: Sequence[float], candidate: Sequence[float], confidence: float, *, fixed: bool = False
+) -> Interval | Refusal:
     """The ratio candidate / baseline from the values of each block, paired."""
     if any(not value > 0.0 for value in (*baseline, *candidate)):
         return Refusal("a block measured 0, and a ratio with 0 says nothing")
     logs = [math.log(after) - math.log(before) for before, after in zip(baseline, candidate, strict=True)]
-    return of_logs(logs, confidence)
+    return of_logs(logs, confidence, fixed=fixed)
+
+
+def blocks_needed(count: int, half: float, target: float, confidence: float) -> int | None:
+    """How many blocks make a half-width of `half` at `count` blocks, on the log scale, one of `target`, if their spread
+    stays what it is. None where more than MOST_BLOCKS would be needed.
+    """
+    one = half / (half_width(count, confidence) * math.sqrt(count - 1))  # the spread of a block
+    needed = count
+    while one * half_width(needed, confidence) * math.sqrt(needed - 1) > target:
+        needed = max(needed + 1, math.ceil(1.1 * needed))
+        if needed > MOST_BLOCKS:
+            return None
+    return needed
 
 
 Terms = Sequence[tuple[float, float]]
 
 
-def of_sums(baseline: Terms | None, candidate: Terms, confidence: float) -> Interval | Refusal:
+def of_sums(baseline: Terms | None, candidate: Terms, confidence: float, *, fixed: bool = False) -> Interval | Refusal:
     """The ratio of two metrics that are each a ratio of sums over all blocks, by the jackknife over blocks.
 
     The terms are (numerator, denominator), a pair a block. Without a baseline it is the candidate's value itself.
@@ -96,7 +147,7 @@ def of_sums(baseline: Terms | None, candidate: Terms, confidence: float) -> Inte
     if whole is None or any(part is None for part in without):
         return Refusal("too little was counted for a ratio: a sum is 0")
     pseudo = [count * whole - (count - 1) * part for part in without if part is not None]
-    interval = of_logs(pseudo, confidence)
+    interval = of_logs(pseudo, confidence, fixed=fixed)
     if isinstance(interval, Refusal):
         return interval
     shift = math.exp(whole) / interval.estimate  # report the plain ratio, which readers can check, at the centre
