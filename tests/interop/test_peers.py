@@ -64,9 +64,7 @@ def listening(namespace: int, port: int) -> Callable[[], bool]:
 def serving(path: BuiltPath, port: int, *command: str) -> Iterator[None]:
     """A peer's server in the path's server namespace, on the server's CPU."""
     pinned = ("taskset", "-c", cpus()[1], *command)
-    process = subprocess.Popen(
-        within(path.server_space, *pinned), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(within(path.server_space, *pinned), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         ready = listening(path.server_space, port)
         end = time.monotonic() + 5

@@ -421,9 +421,7 @@ EXPEDITED = 46
 @pytest.mark.parametrize("test", ["TCP_RR", "UDP_RR"])
 def test_dscp_is_on_the_wire(lab: Lab, test: str, require_root: None, *, ipv6: bool) -> None:
     path = lab.paths["macvlan"]
-    tap = inside(
-        path.server_space, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
-    )
+    tap = inside(path.server_space, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL)))
     with tap, Engine(lab, 1, None) as engine:
         tap.settimeout(0.05)
         under = arm(engine, test, path, ipv6=ipv6, dscp=EXPEDITED)
