@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pathgauge.measuring.measured import Block, Measured
 from pathgauge.quantities import significant
-from pathgauge.results.document import Comparison, PathEstimate, Ratio
+from pathgauge.results.document import Comparison, Doubt, PathEstimate, Ratio
 from pathgauge.statistics import interval as intervals
+from pathgauge.statistics import quality
 from pathgauge.statistics.interval import Interval, Refusal
 from pathgauge.statistics.quantile import of_histograms, quantile_of_counts
 from pathgauge.statistics.verdict import decide
@@ -19,6 +20,8 @@ from pathgauge.traffic.metrics import METRICS, Metric
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+PAYLOAD_SHARE = 0.956  # of a wire's rate that full TCP segments over IPv4 leave to the payload
 
 Parameters = dict[str, str | int | bool | None]
 
@@ -39,6 +42,7 @@ class Question:
     seed: int
     fixed: bool = False
     candidates: int = 1
+    wire_rate: int | None = None
     changes: Mapping[str, Parameters] = field(default_factory=dict)
 
     def margin(self, metric: Metric) -> float:
@@ -64,7 +68,12 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
     ratio = sides.ratio(baseline, candidate)
     margin = question.margin(metric)
     verdict, reason = decide(ratio, margin, metric.better)
-    if verdict == "undecided" and isinstance(ratio, Interval) and metric.quantile is None:
+    doubts = sides.doubts(baseline, candidate, question.wire_rate) if metric.name in question.primary else []
+    undermining = [doubt.name for doubt in doubts if doubt.undermines]
+    if undermining and verdict != "undecided":
+        reason = f"{verdict} it would be, but for {' and '.join(undermining)}"
+        verdict = "undecided"
+    elif verdict == "undecided" and isinstance(ratio, Interval) and metric.quantile is None:
         reason += _what_would_decide(ratio, margin, confidence, blocks, fixed=question.fixed)
     estimate, low, high = _numbers(ratio)
     return Comparison(
@@ -91,6 +100,7 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
         measured_seconds=math.fsum(
             m.row.local_seconds for b in blocks for n in (baseline, candidate) for m in b.slices[n]
         ),
+        doubts=doubts,
     )
 
 
@@ -137,6 +147,23 @@ class _Sides:
             return Refusal("a block measured nothing")
         values = [[top / bottom for top, bottom in terms] for terms in (before, after)]
         return intervals.of_blocks(values[0], values[1], self.confidence, fixed=self.fixed)
+
+    def doubts(self, baseline: str, candidate: str, wire_rate: int | None) -> list[Doubt]:
+        """What speaks against a verdict on a metric that is judged block by block."""
+        before, after = self._terms(baseline), self._terms(candidate)
+        if self.metric.judged != "blocks" or self.metric.quantile is not None or before is None or after is None:
+            return []
+        values = [[top / bottom if bottom > 0.0 else 0.0 for top, bottom in terms] for terms in (before, after)]
+        if min(map(min, values)) <= 0.0:
+            return []
+        logs = [math.log(late) - math.log(early) for early, late in zip(*values, strict=True)]
+        first = [_place(block, candidate) < _place(block, baseline) for block in self.blocks]
+        found = quality.doubts(logs, first)
+        if self.metric.name == "goodput" and wire_rate is not None:
+            both = [rate for rate in (_overall(before), _overall(after)) if rate is not None]
+            full = quality.ceiling(both, PAYLOAD_SHARE * wire_rate)
+            found += [full] if full is not None else []
+        return [Doubt(name=d.name, evidence=d.evidence, advice=d.advice, undermines=d.undermines) for d in found]
 
     def estimate(self, arm: str) -> PathEstimate:
         value: float | None
@@ -215,6 +242,11 @@ class _Sides:
         sides, values = dense
         value = quantile_of_counts(sides[0].sum(axis=0), values, self.metric.quantile)
         return None if math.isnan(value) else value
+
+
+def _place(block: Block, arm: str) -> int:
+    """Where in a block an arm's first slice was."""
+    return min(measured.row.position for measured in block.slices[arm])
 
 
 def _numbers(interval: Interval | Refusal) -> tuple[float | None, float | None, float | None]:

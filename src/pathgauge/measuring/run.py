@@ -96,6 +96,7 @@ class Run:
             seed=self.seed,
             fixed=request.blocks is not None,
             candidates=len(arms) - 1,
+            wire_rate=request.wire.rate,
         )
         gathered = Gathered(kind, arms, question)
         self.tests.append(gathered)

@@ -183,6 +183,10 @@ def _reasons(result: Result, rows: Sequence[Comparison]) -> Iterator[str]:
     for row in rows:
         if row.verdict == "undecided" and row.reason:
             yield clean(f"{row.test} {row.metric}, {row.candidate.path}: undecided: {row.reason}")
+    for row in rows:
+        for doubt in row.doubts:
+            what = f"{row.test} {row.metric}, {row.candidate.path}: {doubt.name}: {doubt.evidence}"
+            yield clean(f"{what}; {doubt.advice}")
     if any(row.verdict == "undecided" and row.ratio.estimate is not None for row in rows):
         yield "To decide more: measure longer (--max-time 60s), allow more (--margin 5%), or quieten the machine"
         yield "(pathgauge doctor says what disturbs it)."

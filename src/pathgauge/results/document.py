@@ -32,6 +32,15 @@ class PathEstimate(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
 
 
+class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+    """What speaks against a verdict: its name, the evidence, what to do; `undermines`: no verdict stands on it."""
+
+    name: str
+    evidence: str
+    advice: str
+    undermines: bool
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One test and one metric, one candidate against the baseline. `parameters` are the baseline's,
     `candidate_parameters` those of the candidate that differ from them. `measured_seconds` is what the slices of both
@@ -55,6 +64,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     blocks: int
     measured_seconds: float
+    doubts: list[Doubt] = []
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
