@@ -17,6 +17,11 @@ from pathgauge import errors, options
 from pathgauge.cli import main as cli
 from pathgauge.paths.registry import kinds
 from pathgauge.paths.spec import parse_paths
+from pathgauge.peers.netperf import options as netperf_options
+from pathgauge.peers.netperf import server_options
+from pathgauge.peers.netperf.kinds import KINDS
+from pathgauge.peers.netperf.option_table import CLASSIC_LETTERS, GLOBAL_OPTIONS, TEST_OPTIONS
+from pathgauge.peers.netperf.words import markdown
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.registry import TESTS
 
@@ -94,6 +99,12 @@ def check(arguments: list[str]) -> None:
     """Parse as the program would, up to where a machine or a file would be needed. Raises UserError, SystemExit."""
     if arguments[-1:] in (["--help"], ["--version"]):
         return
+    if arguments[:1] == ["netperf"]:
+        netperf_options.parse(arguments[1:])
+        return
+    if arguments[:1] == ["netserver"]:
+        server_options.parse(arguments[1:])
+        return
     args = cli._parse(arguments)  # the program's own way from text to arguments
     if args.verb == "compare":
         values = options.parse_values(options.given(args))
@@ -165,6 +176,27 @@ def test_command_line_reference_is_the_table_of_options() -> None:
     page = (REFERENCE / "cli.md").read_text(encoding="utf-8")
     assert [name for name in options.OPTIONS if f"| `--{name}" not in page] == []
     assert page == options.reference_markdown().rstrip("\n") + "\n"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        markdown(GLOBAL_OPTIONS.values()),
+        markdown(TEST_OPTIONS.values()),
+        markdown(server_options.SERVER_OPTIONS.values()),
+    ],
+    ids=["netperf", "tests", "netserver"],
+)
+def test_netperf_reference_has_the_tables_of_options(table: str) -> None:
+    assert f"\n\n{table}\n\n" in (REFERENCE / "netperf.md").read_text(encoding="utf-8")
+
+
+def test_netperf_reference_has_every_test_and_every_letter_of_the_older_protocol() -> None:
+    page = (REFERENCE / "netperf.md").read_text(encoding="utf-8")
+    assert [name for name in KINDS if f"\n### {name}\n" not in page] == []
+    sentence = re.search(r"know only `(.*?)` and, without\neffect, `(.*?)`\.", page)
+    assert sentence is not None
+    assert {letter.removeprefix("-") for letter in f"{sentence[1]} {sentence[2]}".split()} == CLASSIC_LETTERS
 
 
 def test_every_metric_is_documented() -> None:

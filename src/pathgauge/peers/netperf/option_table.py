@@ -156,7 +156,7 @@ def _interim(settings: Settings, text: str) -> None:
         numbers.size(units)  # netperf's first guess of units in a second; we read the clock instead
     settings.interim = numbers.decimal(seconds, -numbers.GREATEST_SECONDS) if seconds else 1.0
     if settings.interim == 0:
-        raise UserError("an interval of nothing is no interval", hint="-D 1, or -D -1 for a line after every operation")
+        raise UserError("an interval of nothing is no interval", hint="-D 1")
 
 
 def _fill(settings: Settings, text: str) -> None:
@@ -217,7 +217,7 @@ GLOBAL_OPTIONS: dict[str, Option[Settings]] = table(
     Option("c", "[RATE]", "measure the local CPU [no]", _local_cpu, digit_first),
     Option("C", "[RATE]", "measure the remote CPU [no]", _remote_cpu, digit_first),
     Option("d", "", "say more of what happens; may be repeated", _raised),
-    Option("D", "SECS[,UNITS]", "print interim results every so many seconds; after each operation if negative [none]",
+    Option("D", "SECS[,UNITS]", "print interim results every so many seconds, a minus sign being passed over [none]",
            _interim),
     Option("f", "UNIT", "unit of the result: G M K B bytes (2^30, 2^20, 2^10, 1), g m k b bits (10^9, ...) a second, "
            "x transactions a second, u us a transaction [m; x where transactions are counted]", one("units", _unit)),
@@ -281,7 +281,7 @@ TEST_OPTIONS: dict[str, Option[Settings]] = table(
     Option("d", "DIRECTION", "of OMNI: send, recv, rr, or send|recv (also xmit, stream, 2; maerts, 4; 6) [send]",
            _direction),
     Option("D", "", "TCP_NODELAY on both sides [no]", flag("local.nodelay", "remote.nodelay")),
-    Option("e", "SECS", "how long UDP waits for an answer before requests are sent anew [for ever]",
+    Option("e", "SECS", "how long UDP waits for an answer before requests are sent anew [1]",
            one("receive_timeout", numbers.decimal)),
     Option("f", "", "forbid fragmentation, both sides [no]", flag("dont_fragment")),
     Option("F", "", "TCP fast open [no]", flag("fast_open")),

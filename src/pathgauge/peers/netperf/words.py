@@ -1,5 +1,6 @@
 """Command lines by getopt's rules: letters in bundles, words between options, `--` ends; and long names of our own."""
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -178,3 +179,14 @@ def help_lines(options: Iterable[Option[T]]) -> str:
         lines.append(f"{head:<{_COLUMN}}{meaning[0]}")
         lines.extend(" " * _COLUMN + line for line in meaning[1:])
     return "\n".join(lines)
+
+
+def markdown(options: Iterable[Option[T]]) -> str:
+    """The options as a table of docs/reference/netperf.md; a default is what a meaning has in brackets at its end."""
+    rows = ["| option | meaning | default |", "|---|---|---|"]
+    for option in options:
+        found = re.fullmatch(r"(.*?)(?: \[(.*)\])?", option.help)
+        meaning, default = found.groups("") if found else (option.help, "")
+        usage = f"{option.shown} {option.metavar}".rstrip()
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{usage}`", meaning, default)) + " |")
+    return "\n".join(rows)
