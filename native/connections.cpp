@@ -1,6 +1,6 @@
 #include "connections.hpp"
 
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,22 +17,17 @@ namespace pathgauge {
 namespace {
 
 sockaddr_storage parse(const std::string &text, std::uint16_t port, socklen_t &length) {
-  sockaddr_storage storage{};
-  sockaddr_in four{};
-  sockaddr_in6 six{};
-  if (inet_pton(AF_INET, text.c_str(), &four.sin_addr) == 1) {
-    four.sin_family = AF_INET;
-    four.sin_port = htons(port);
-    length = sizeof(four);
-    std::memcpy(&storage, &four, sizeof(four));
-  } else if (inet_pton(AF_INET6, text.c_str(), &six.sin6_addr) == 1) {
-    six.sin6_family = AF_INET6;
-    six.sin6_port = htons(port);
-    length = sizeof(six);
-    std::memcpy(&storage, &six, sizeof(six));
-  } else {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;  // a link-local address may have a scope: fe80::1%eth0
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo *found = nullptr;
+  if (getaddrinfo(text.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) {
     throw std::invalid_argument("no numeric address");
   }
+  sockaddr_storage storage{};
+  length = found->ai_addrlen;
+  std::memcpy(&storage, found->ai_addr, found->ai_addrlen);
+  freeaddrinfo(found);
   return storage;
 }
 

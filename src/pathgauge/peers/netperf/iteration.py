@@ -232,8 +232,8 @@ class Client:
         receiving = _buffers(sizes[1], rings[1], local.receive_align, local.receive_offset, FILL)
         if settings.connection:
             plan = _native.ConnectPlan(
-                local=local_address or (ANYWHERE[made.family]),
-                remote=place[0],
+                local=local_address or ANYWHERE[made.family],
+                remote=datasocket.scoped(place),
                 port=place[1],
                 low=settings.port_low,
                 high=settings.port_high,
