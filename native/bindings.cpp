@@ -148,18 +148,20 @@ void bind_what_moves(nb::module_ &module) {
             if (ahead > most_ahead) {
               throw std::out_of_range("at most 65536 requests ahead");
             }
-            new (made) Transfer{.fd = fd,
-                                .datagrams = datagrams,
-                                .deadline_ns = deadline_ns,
-                                .limit = limit,
-                                .ahead = ahead,
-                                .pace_count = pace_count,
-                                .pace_ns = pace_ns,
-                                .file = file,
-                                .record = record,
-                                .numbered = numbered,
-                                .marked = marked,
-                                .discard = discard};
+            new (made) Transfer{
+                .fd = fd,
+                .datagrams = datagrams,
+                .deadline_ns = deadline_ns,
+                .limit = limit,
+                .ahead = ahead,
+                .pace_count = pace_count,
+                .pace_ns = pace_ns,
+                .file = file,
+                .record = record,
+                .numbered = numbered,
+                .marked = marked,
+                .discard = discard,
+            };
           },
           nb::kw_only(), "fd"_a, "datagrams"_a, "deadline_ns"_a, "limit"_a = 0, "ahead"_a = 0, "pace_count"_a = 0,
           "pace_ns"_a = 0, "file"_a = -1, "record"_a = false, "numbered"_a = true, "marked"_a = false,

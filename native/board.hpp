@@ -37,12 +37,12 @@ struct Edge {
 struct alignas(64) Slot {
   std::atomic<std::uint32_t> order;
   std::atomic<std::uint32_t> edge_asked;
+  std::atomic<std::int32_t> process;  // the loop's, written once: the thread to nudge, 0 while none is at work
+  std::atomic<std::int32_t> thread;
 
   alignas(64) std::atomic<std::uint32_t> state;
   std::atomic<std::uint32_t> edge_done;
   std::atomic<std::uint32_t> error;
-  std::atomic<std::int32_t> process;  // the loop's thread, for a nudge; 0 while none is at work
-  std::atomic<std::int32_t> thread;
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> bytes_received;
   std::atomic<std::uint64_t> messages_sent;

@@ -13,23 +13,27 @@ constexpr std::size_t greatest_ring = std::size_t{1} << 30U;
 constexpr std::size_t greatest_alignment = std::size_t{1} << 24U;
 constexpr std::size_t page_size = 4096;
 
-void check(const BufferPlan &plan) {
+BufferPlan checked(const BufferPlan &plan) {
   if (plan.size == 0 || plan.width == 0 || plan.size > greatest_ring || plan.width > greatest_ring / plan.size) {
     throw std::out_of_range("a ring holds 1 byte to 1 GiB");
   }
   if (!std::has_single_bit(plan.alignment) || plan.alignment > greatest_alignment || plan.offset > greatest_alignment) {
     throw std::out_of_range("a buffer is aligned to a power of two up to 16 MiB, and no further behind it");
   }
+  return plan;
+}
+
+std::size_t stride_of(const BufferPlan &plan) {
+  return (plan.size + plan.alignment - 1) / plan.alignment * plan.alignment;
 }
 
 }  // namespace
 
 void Buffers::Free::operator()(std::byte *memory) const { ::operator delete(memory, std::align_val_t{alignment}); }
 
-Buffers::Buffers(const BufferPlan &plan, std::span<const std::byte> fill) : plan_(plan) {
-  check(plan);
+Buffers::Buffers(const BufferPlan &plan, std::span<const std::byte> fill)
+    : plan_(checked(plan)), stride_(stride_of(plan)) {
   const std::size_t alignment = std::max(plan.alignment, page_size);
-  stride_ = (plan.size + plan.alignment - 1) / plan.alignment * plan.alignment;
   const std::size_t whole = plan.offset + stride_ * plan.width;
   if (whole > 2 * greatest_ring) {
     throw std::out_of_range("a ring holds 1 byte to 1 GiB");

@@ -31,10 +31,17 @@ sockaddr_storage parse(const std::string &text, std::uint16_t port, socklen_t &l
   return storage;
 }
 
+// An address as the calls take it.
+const sockaddr *general(const sockaddr_storage &storage) {
+  return reinterpret_cast<const sockaddr *>(&storage);  // NOLINT(cppcoreguidelines-pro-type-reinterpret-cast)
+}
+
 // sin_port and sin6_port lie at the same place.
 void set_port(sockaddr_storage &storage, std::uint16_t port) {
-  const std::uint16_t ordered = htons(port);
-  std::memcpy(reinterpret_cast<std::byte *>(&storage) + offsetof(sockaddr_in, sin_port), &ordered, sizeof(ordered));
+  sockaddr_in four{};
+  std::memcpy(&four, &storage, sizeof(four));
+  four.sin_port = htons(port);
+  std::memcpy(&storage, &four, sizeof(four));
 }
 
 class Closing {
@@ -97,8 +104,7 @@ class Connector {
       setsockopt(fd, option.level, option.name, &option.value, sizeof(option.value));
     }
     set_port(local_, port);
-    if (bind(fd, reinterpret_cast<const sockaddr *>(&local_), plan_.length) != 0 ||
-        connect(fd, reinterpret_cast<const sockaddr *>(&plan_.remote), plan_.length) != 0) {
+    if (bind(fd, general(local_), plan_.length) != 0 || connect(fd, general(plan_.remote), plan_.length) != 0) {
       const int error = errno;
       close(fd);
       errno = error;
