@@ -572,3 +572,11 @@ def test_mistakes_of_a_servers_line(words: str, sentence: str, hint: str) -> Non
 def test_an_empty_passphrase_is_none_to_ask_for() -> None:
     with pytest.raises(UserError, match="empty or too long"):
         server_options.parse(["-Z", ""])
+
+
+@pytest.mark.parametrize("words", [["-Z", "sesame"], ["-Zsesame"]])
+def test_a_passphrase_does_not_stand_in_the_results(words: list[str]) -> None:
+    settings = parse([*words, "-t", "TCP_RR"])
+    assert settings.passphrase == "sesame"
+    assert "sesame" not in settings.command_line
+    assert settings.command_line.endswith("-t TCP_RR")

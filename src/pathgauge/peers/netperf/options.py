@@ -34,6 +34,10 @@ def parse(arguments: Sequence[str]) -> Settings:
     settings.ignored = (*scan.operands, *own.operands, *own.rest)
     _settle_direction(settings)
     _settle_rest(settings)
+    if settings.passphrase:  # results are kept and shown around
+        secret = settings.passphrase
+        shown = {secret: "...", f"-Z{secret}": "-Z..."}
+        settings.command_line = " ".join((PROGRAM, *(shown.get(word, word) for word in arguments)))
     return settings
 
 
