@@ -363,6 +363,8 @@ def test_service_demand_is_that_of_the_printed_utilisation(client: str, ports: d
         found = classic(test, done.stdout)
         assert all(0 < found[f"{end}_CPU_UTIL"] <= 100 for end in ("LOCAL", "REMOTE"))
         check_demand(test, found)
+        # Both ends are this machine, and saw the same second: two ticks of 10 ms at its start and end are 4 %.
+        assert found["LOCAL_CPU_UTIL"] == pytest.approx(found["REMOTE_CPU_UTIL"], abs=4)
 
 
 def test_a_json_document_stands_alone_and_has_a_name(ports: dict[str, int]) -> None:
