@@ -56,11 +56,6 @@ class Histogram:
         return cls(places, dense[places])
 
 
-def seconds_at(place: int) -> float:
-    """The middle of a place's range, in seconds."""
-    return float(seconds(place))
-
-
 def seconds(places: "int | NDArray[np.int64]") -> "NDArray[np.float64]":
     """The middles of places' ranges, in seconds."""
     import numpy as np

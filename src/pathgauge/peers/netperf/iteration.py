@@ -30,6 +30,7 @@ LOSS_SECONDS = 1.0  # without an answer, after which a datagram counts as lost
 STEP_SECONDS = 0.05
 UNLIMITED = 1e9
 DEFAULT_SIZE = 4096
+FAST_OPEN: tuple[datasocket.Option, ...] = ((socket.IPPROTO_TCP, datasocket.TCP_FASTOPEN_CONNECT, 1),)
 ANYWHERE: dict[int, str] = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - it connects from there
 DEFAULT_PORTS = {"stream": 9, "maerts": 19, "rr": 7}  # discard, chargen, echo: where there is no netserver
 FILL = b"netperf\0"
@@ -142,6 +143,7 @@ class Client:
             max_segment=settings.max_segment,
             debug=settings.socket_debug,
             multicast_ttl=settings.multicast_ttl,
+            further=FAST_OPEN if settings.fast_open and settings.transport == "tcp" else (),
         )
         self._options = wanted.options()
         try:
