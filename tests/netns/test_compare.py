@@ -289,10 +289,11 @@ def test_a_path_that_is_bypassed_does_not_count(lab: Lab, test: str) -> None:
 
 @pytest.mark.parametrize(("rate", "bits"), [("100mbit", 1e8), ("1gbit", 1e9)])
 def test_a_shaped_path_against_itself_is_equivalent(rate: str, bits: float) -> None:
-    found = measure("host", "host", "--test", "TCP_STREAM", "--link-rate", rate)
+    # It takes 3 s; a machine whose host takes its CPUs away meanwhile needs longer.
+    found = measure("host", "host", "--test", "TCP_STREAM", "--link-rate", rate, "--slice", "0.15", "--max-time", "60")
     (row,) = rows(found, "goodput")
     assert (row["baseline"]["path"], row["candidate"]["path"]) == ("host", "host.2")
-    assert row["verdict"] == "equivalent"
+    assert row["verdict"] == "equivalent", (row["reason"], row["doubts"], found["warnings"])
     for each in ("baseline", "candidate"):
         assert 0.97 * PAYLOAD_SHARE < row[each]["estimate"] / bits < 1.02 * PAYLOAD_SHARE
     assert found["tests"][0]["stopped"] == "settled"

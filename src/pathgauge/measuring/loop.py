@@ -76,9 +76,10 @@ def pilot(
         drain = max(drain, seen.seconds - 2 * WARMUP)
         needed = MESSAGES_IN_SLICE * seen.seconds / max(1, seen.messages)
         longest = max(longest, needed)
-    # What the queues hold when a warm-up or a slice ends is waited for; on a slow wire that is most of a block.
+    # What the queues hold when a warm-up or a slice ends is waited for; on a slow wire that is most of a block. Fewer
+    # blocks settle more than slices too short to hold anything but the shaper's burst.
     afforded = budget / BLOCKS_IN_BUDGET / len(arms) - 1.5 * warm - 3 * drain
-    chosen = max(SHORTEST_SLICE, min(longest, LONGEST_SLICE, afforded / 2))
+    chosen = max(shortest, min(longest, LONGEST_SLICE, afforded / 2))
     if warmup is None:
         warm = max(WARMUP, chosen / 4)
     return Plan(warm, max(least_ramp, warm / RAMP_SHARE), chosen)
