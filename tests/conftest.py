@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -31,6 +32,13 @@ SECONDS_IN_DAY = 86400
 
 
 # --- skips ------------------------------------------------------------------------------------------------------------
+
+
+def pytest_configure() -> None:
+    """What a shell in the background, or nohup, made this process ignore, the processes under test must not ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def unexcused(longrepr: object) -> str | None:

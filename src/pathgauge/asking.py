@@ -1,6 +1,7 @@
 """From option values to a checked Request: every check that needs no machine."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from pathgauge import attaching
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
-from pathgauge.options import DEFAULT_PATHS, OPTIONS
+from pathgauge.options import DEFAULT_PATHS, OPTIONS, WIRE_RATE
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic.kind import TestKind
@@ -33,10 +34,14 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
     _check_shape(specs, tests, vary, named="test" in values)
     given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
     settings = _settings(values, specs, vary)
+    rates = {name: cast("int", own.pop(WIRE_RATE)) for name, own in settings.items() if WIRE_RATE in own}
+    if rates and "server" in values:
+        raise UserError("--set rate shapes a wire of ours, and the way to a --server is none", hint="leave one out")
+    specs = tuple(replace(spec, rate=rates.get(spec.name)) for spec in specs)
     _check_heeded(given, settings, vary, tests)
     plain = {
         name.replace("-", "_"): values[name]
-        for name in ("confidence", "max-time", "blocks", "slice", "warmup", "seed")
+        for name in ("confidence", "max-time", "blocks", "labs", "slice", "warmup", "seed")
         if name in values
     }
     if "server" in values and "max-time" not in values:
@@ -60,6 +65,8 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
             f"a slice of {request.slice:g} s is longer than the whole time of a test, {request.max_time:g} s",
             hint=f"--slice {request.max_time / 40:g}s, or a longer --max-time",
         )
+    if request.labs > 1 and request.attachment is not None:
+        raise UserError("--labs builds labs of ours, and a --server is elsewhere", hint="leave one out")
     _check_datagrams(request, tests)
     return request
 

@@ -28,9 +28,11 @@ OUTPUT = "Output"
 DEFAULT_PATHS = ("host", "macvlan")
 GREATEST_CPU = 8191
 LEAST_BLOCKS, GREATEST_BLOCKS = 5, 100_000
+LEAST_LABS, GREATEST_LABS = 5, 1000
 GREATEST_PORT = 65535
 NETSERVER_PORT = 12865
 LONGEST_DEVICE = 15
+WIRE_RATE = "rate"  # the one key of --set that is no test parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ def _parse_setting(text: str) -> tuple[str, str, object]:
     path, dot, key = target.rpartition(".")
     if not (separator and dot and path):
         raise UserError(f"{quoted(text)} sets nothing", hint="type NAME.KEY=VALUE, such as macvlan.nodelay=on")
+    if key.strip() == WIRE_RATE:
+        return path.strip(), WIRE_RATE, quantities.parse_rate(value)
     option = parameter_named(key)
     return path.strip(), option.field, option.parse(value)
 
@@ -185,6 +189,13 @@ def _blocks(text: str) -> int:
     return quantities.parse_whole(text, LEAST_BLOCKS, GREATEST_BLOCKS, "number of blocks")
 
 
+def _labs(text: str) -> int:
+    labs = quantities.parse_whole(text, 1, GREATEST_LABS, "number of labs")
+    if 1 < labs < LEAST_LABS:
+        raise UserError(f"{labs} labs say nothing of how labs differ", hint=f"--labs {LEAST_LABS}, or more")
+    return labs
+
+
 def _seed(text: str) -> int:
     return quantities.parse_whole(text, 0, 2**64 - 1, "seed")
 
@@ -221,7 +232,8 @@ OPTIONS: dict[str, Option] = {
         _parameter("local-cpu", "CPU", "number of the CPU the client runs on", _cpu, "chosen, and stated"),
         _parameter("remote-cpu", "CPU", "number of the CPU the server runs on", _cpu, "chosen, and stated"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
-        Option("set", "NAME.KEY=VALUE", "a test parameter of one path alone", _parse_setting, "nothing", LAB, True),
+        Option("set", "NAME.KEY=VALUE", "a test parameter of one path alone, or the rate of a wire of its own",
+               _parse_setting, "nothing", LAB, True),
         Option("wire", "rate=RATE", "shape the wire to a rate, bit/s as tc writes it", _parse_wire, "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
         Option("server", "netperf://HOST[:PORT]", "measure against a netserver elsewhere, from this machine's --device",
@@ -236,6 +248,7 @@ OPTIONS: dict[str, Option] = {
         ),
         Option("max-time", "TIME", "longest time for a test, in seconds", quantities.parse_time, "10s", JUDGING),
         Option("blocks", "N", "measure so many blocks and look once, at the end", _blocks, "until settled", JUDGING),
+        Option("labs", "N", "build the lab so many times, 5 or more, and judge over the builds", _labs, "1", JUDGING),
         Option("slice", "TIME", "length of a slice, in seconds", quantities.parse_time, _PILOT, JUDGING),
         Option("warmup", "TIME", "uncounted start of a connection, in seconds", _pause, _PILOT, JUDGING),
         Option("seed", "N", "number that fixes the random order of the paths", _seed, "random, and stated", JUDGING),

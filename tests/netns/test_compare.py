@@ -301,6 +301,28 @@ def test_a_shaped_path_against_itself_is_equivalent(rate: str, bits: float) -> N
     assert found["wire"]["queue_discipline"] == "tbf"
 
 
+def test_a_wire_that_carries_a_tenth_less_is_found() -> None:
+    found = measure("host", "slow=host", "--test", "TCP_STREAM", "--link-rate", "500mbit", "--set", "slow.rate=450mbit")
+    assert [(path["wire"], path["wire_rate"]) for path in found["paths"]] == [("h0-s0", 5e8), ("h1-s1", 4.5e8)]
+    (row,) = rows(found, "goodput")
+    assert row["verdict"] == "slower", (row["reason"], row["doubts"], found["warnings"])
+    assert row["ratio"]["low"] < 0.9 < row["ratio"]["high"]
+
+
+# --- labs -------------------------------------------------------------------------------------------------------------
+
+
+def test_labs_are_built_anew_and_judged_together() -> None:
+    found = measure("host", "macvlan", "--test", "TCP_RR", "--labs", "5", "--blocks", "5", "--max-time", "20", *QUICK)
+    assert found["labs"] == 5
+    assert {row["lab"] for row in found["slices"]} == {0, 1, 2, 3, 4}
+    (run,) = found["tests"]
+    assert run["blocks"] + run["void_blocks"] == 25
+    (row,) = rows(found, "transaction_rate")
+    assert row["spread"]["labs"] is not None
+    assert row["ratio"]["low"] is not None
+
+
 # --- options ----------------------------------------------------------------------------------------------------------
 
 

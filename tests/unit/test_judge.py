@@ -147,3 +147,28 @@ def test_undecided_says_what_would_decide() -> None:
 
 def test_a_margin_of_its_own() -> None:
     assert judged("TCP_STREAM", blocks_of(10))["cpu_local"].margin == 0.5
+
+
+def test_with_labs_it_is_the_labs_that_are_counted() -> None:
+    """Labs that differ widen the interval far beyond what their many blocks say."""
+    labs = [
+        [replace(block, lab=lab) for block in blocks_of(10, 1e9 * rate)]
+        for lab, rate in enumerate((1.0, 0.9, 1.1, 0.95, 1.05))
+    ]
+    every = [labs[number % 5][number // 5] for number in range(50)]
+    over_labs = judged("TCP_STREAM", every, labs=5, fixed=True)["goodput"]
+    over_blocks = judged("TCP_STREAM", every)["goodput"]
+    assert over_labs.ratio.low is not None
+    assert over_blocks.ratio.low is not None
+    assert over_labs.ratio.low < 0.93 < over_blocks.ratio.low
+    assert over_labs.blocks == 50
+    assert over_labs.spread is not None
+    assert over_labs.spread.labs == pytest.approx(0.08, abs=0.02)
+    assert over_labs.doubts == []
+    assert over_blocks.spread is not None
+
+
+def test_fewer_than_five_labs_say_nothing() -> None:
+    few = [replace(block, lab=number % 4) for number, block in enumerate(blocks_of(20))]
+    row = judged("TCP_STREAM", few, labs=5, fixed=True)["goodput"]
+    assert (row.verdict, row.reason) == ("undecided", "4 labs, and fewer than 5 say nothing")

@@ -124,6 +124,21 @@ def test_none_means_not_given() -> None:
         ({"seed": -1}, "no seed"),
         ({"local_cpu": "all"}, "no CPU number"),
         ({"max_time": "nan"}, "no time"),
+        ({"labs": 3}, "3 labs say nothing"),
+        ({"set": "macvlan.rate=1"}, "rate '1'"),
+        (
+            {
+                "set": "macvlan.rate=1gbit",
+                "server": "netperf://198.18.0.1",
+                "device": "eth0",
+                "address": "198.18.0.3/15",
+            },
+            "the way to a --server is none",
+        ),
+        (
+            {"labs": 5, "server": "netperf://198.18.0.1", "device": "eth0", "address": "198.18.0.3/15"},
+            "and a --server is elsewhere",
+        ),
     ],
 )
 def test_what_cannot_be_asked(given: dict[str, object], says: str) -> None:

@@ -72,7 +72,7 @@ def test_swapping_the_paths_changes_no_doubt(logs: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rates", "limit", "full"), [([99.0, 98.5], 100.0, True), ([99.0, 90.0], 100.0, False), ([99.0], None, False)]
+    ("shares", "full"), [([0.99, 0.985], True), ([0.99, 0.9], False), ([0.99], False), ([], False)]
 )
-def test_a_ceiling(rates: list[float], limit: float | None, full: bool) -> None:
-    assert (ceiling(rates, limit) is not None) is full
+def test_a_ceiling(shares: list[float], full: bool) -> None:
+    assert (ceiling(shares) is not None) is full

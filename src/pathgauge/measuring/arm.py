@@ -68,7 +68,6 @@ class EngineArm:
     index: int
     others: tuple[tuple[str, str], ...] = ()
     quiet_seconds: float = 0.005
-    wire_rate: int | None = None
     port: int = 0
 
     @property
@@ -175,7 +174,7 @@ class EngineArm:
         sent, lost, received = after[0] - before[0][0], after[5] - before[0][5], board.live(self.passive)[1] - before[1]
         carried = engine.lab.link_counters()
         row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
-        void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.wire_rate)
+        void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.path.rate)
         latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
         return Measured(row=msgspec.structs.replace(row, void=void), latency=latency)
 

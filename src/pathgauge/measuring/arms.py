@@ -25,9 +25,6 @@ def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[EngineAr
     """One arm for each path, or for each value of `vary`; the first is the baseline. Raises UserError."""
     paths = engine.lab.paths
     mtu = min(path.mtu for path in paths.values())
-    quiet = QUIET_SECONDS
-    if request.wire.rate:
-        quiet = max(quiet, QUIET_FRAMES * FRAME_BITS / request.wire.rate)
     common = placed(request.parameters)  # before any arm's own changes, so that one end's CPU never moves the other's
     if request.attachment is not None:
         return _against_server(request, engine, kind, mtu)
@@ -43,11 +40,15 @@ def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[EngineAr
                 parameters=kind.complete(parameters, mtu),
                 index=len(arms),
                 others=_devices_of_others(path, paths.values()),
-                quiet_seconds=quiet,
-                wire_rate=request.wire.rate,
+                quiet_seconds=_quiet(path.rate),
             )
         )
     return arms
+
+
+def _quiet(rate: int | None) -> float:
+    """For how long nothing must come on a wire, in s, until it is empty."""
+    return max(QUIET_SECONDS, QUIET_FRAMES * FRAME_BITS / rate) if rate else QUIET_SECONDS
 
 
 def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) -> list[ServerArm]:

@@ -59,6 +59,7 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
         options=dict(path.spec.options),
         settings=settings,
         wire=path.wire,
+        wire_rate=path.rate,
         client_namespace=path.client_namespace_name,
         server_namespace=path.server_namespace_name,
         addresses=addresses,
@@ -67,24 +68,30 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
 
 
 def describe_test(
-    test: str, outcome: Outcome, parameters: dict[str, str | int | bool | None], baseline: Parameters, seed: int
+    test: str,
+    outcomes: Sequence[Outcome],
+    parameters: dict[str, str | int | bool | None],
+    baseline: Parameters,
+    seed: int,
 ) -> TestRun:
-    """How a test was run."""
+    """How a test was run, in all labs."""
+    first, last = outcomes[0], outcomes[-1]
+    valid = sum(outcome.valid for outcome in outcomes)
     return TestRun(
         test=test,
         parameters=parameters,
-        slice_seconds=outcome.plan.slice,
-        warmup_seconds=outcome.plan.warmup,
-        ramp_seconds=outcome.plan.ramp,
+        slice_seconds=first.plan.slice,
+        warmup_seconds=first.plan.warmup,
+        ramp_seconds=first.plan.ramp,
         local_cpu=baseline.local_cpu,
         remote_cpu=baseline.remote_cpu,
         seed=seed,
-        blocks=outcome.valid,
-        void_blocks=len(outcome.blocks) - outcome.valid,
-        looks=outcome.looks,
-        stopped=outcome.stopped,
-        seconds=outcome.seconds,
-        connections=list(outcome.connections),
+        blocks=valid,
+        void_blocks=sum(len(outcome.blocks) for outcome in outcomes) - valid,
+        looks=last.looks,
+        stopped=last.stopped,
+        seconds=sum(outcome.seconds for outcome in outcomes),
+        connections=list(first.connections),
     )
 
 
@@ -116,6 +123,7 @@ def document(
     comparisons: Sequence[Comparison],
     warnings: Sequence[str],
     slices: list[Slice],
+    labs: int,
 ) -> Result:
     """The document itself, stamped with the time."""
     now = dt.datetime.now(dt.UTC)
@@ -130,4 +138,5 @@ def document(
         comparisons=list(comparisons),
         warnings=list(warnings),
         slices=slices,
+        labs=labs,
     )

@@ -4,13 +4,14 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from pathgauge.measuring.measured import Block, Measured
+from pathgauge.measuring.measured import Block, Measured, merged, of_labs
 from pathgauge.quantities import significant
-from pathgauge.results.document import Comparison, Doubt, PathEstimate, Ratio
+from pathgauge.results.document import Comparison, Doubt, PathEstimate, Ratio, Spread
 from pathgauge.statistics import interval as intervals
-from pathgauge.statistics import quality
+from pathgauge.statistics import levels, quality
 from pathgauge.statistics.interval import Interval, Refusal
 from pathgauge.statistics.quantile import of_histograms, quantile_of_counts
 from pathgauge.statistics.verdict import decide
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SLICES_OF_AN_ARM = 2  # in a block
 PAYLOAD_SHARE = 0.956  # of a wire's rate that full TCP segments over IPv4 leave to the payload
 
 Parameters = dict[str, str | int | bool | None]
@@ -29,7 +31,8 @@ Parameters = dict[str, str | int | bool | None]
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked of the blocks of one test: `look` is how often they were looked at, this time included,
-    `fixed` that their number was fixed beforehand and this is the one look;
+    `fixed` that their number was fixed beforehand and this is the one look; with several `labs` it is the labs that are
+    counted, not the blocks;
     `parameters` are the baseline's, `changes` what each candidate has otherwise.
     """
 
@@ -42,7 +45,8 @@ class Question:
     seed: int
     fixed: bool = False
     candidates: int = 1
-    wire_rate: int | None = None
+    labs: int = 1
+    wire_rates: Mapping[str, int | None] = field(default_factory=dict)
     changes: Mapping[str, Parameters] = field(default_factory=dict)
 
     def margin(self, metric: Metric) -> float:
@@ -64,11 +68,12 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
     if metric.quantile is not None and not question.fixed:
         confidence = intervals.confidence_at_look(confidence, question.look)
     seed = zlib.crc32(f"{question.seed} {metric.name} {baseline} {candidate}".encode())
-    sides = _Sides(question.kind, metric, blocks, confidence, seed, question.fixed)
+    units = blocks if question.labs == 1 else [merged(lab) for lab in of_labs(blocks)]
+    sides = _Sides(question.kind, metric, units, blocks, confidence, seed, question.fixed)
     ratio = sides.ratio(baseline, candidate)
     margin = question.margin(metric)
     verdict, reason = decide(ratio, margin, metric.better)
-    doubts = sides.doubts(baseline, candidate, question.wire_rate) if metric.name in question.primary else []
+    doubts = sides.doubts(baseline, candidate, question.wire_rates) if metric.name in question.primary else []
     undermining = [doubt.name for doubt in doubts if doubt.undermines]
     if undermining and verdict != "undecided":
         reason = f"{verdict} it would be, but for {' and '.join(undermining)}"
@@ -100,6 +105,7 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
         measured_seconds=math.fsum(
             m.row.local_seconds for b in blocks for n in (baseline, candidate) for m in b.slices[n]
         ),
+        spread=sides.spread(baseline, candidate),
         doubts=doubts,
     )
 
@@ -122,18 +128,21 @@ def _what_would_decide(
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """One metric over valid blocks, for any arm."""
+    """One metric over valid blocks, for any arm; `units` are what counts as one value: blocks, or labs."""
 
     kind: TestKind
     metric: Metric
+    units: Sequence[Block]
     blocks: Sequence[Block]
     confidence: float
     seed: int
     fixed: bool = False
 
     def ratio(self, baseline: str, candidate: str) -> Interval | Refusal:
-        if not self.blocks:
+        if not self.units:
             return Refusal("no block was valid")
+        if self.units is not self.blocks and len(self.units) < intervals.MINIMUM_BLOCKS:
+            return Refusal(f"{len(self.units)} labs, and fewer than {intervals.MINIMUM_BLOCKS} say nothing")
         if self.metric.judged == "nothing":
             return Refusal(f"{self.metric.name} is shown as it was seen; an extreme has no interval")
         if self.metric.quantile is not None:
@@ -148,22 +157,52 @@ class _Sides:
         values = [[top / bottom for top, bottom in terms] for terms in (before, after)]
         return intervals.of_blocks(values[0], values[1], self.confidence, fixed=self.fixed)
 
-    def doubts(self, baseline: str, candidate: str, wire_rate: int | None) -> list[Doubt]:
+    def doubts(self, baseline: str, candidate: str, wire_rates: Mapping[str, int | None]) -> list[Doubt]:
         """What speaks against a verdict on a metric that is judged block by block."""
         before, after = self._terms(baseline), self._terms(candidate)
-        if self.metric.judged != "blocks" or self.metric.quantile is not None or before is None or after is None:
+        logs = self._logs(baseline, candidate)
+        if not logs or before is None or after is None:
             return []
-        values = [[top / bottom if bottom > 0.0 else 0.0 for top, bottom in terms] for terms in (before, after)]
-        if min(map(min, values)) <= 0.0:
-            return []
-        logs = [math.log(late) - math.log(early) for early, late in zip(*values, strict=True)]
-        first = [_place(block, candidate) < _place(block, baseline) for block in self.blocks]
-        found = quality.doubts(logs, first)
-        if self.metric.name == "goodput" and wire_rate is not None:
-            both = [rate for rate in (_overall(before), _overall(after)) if rate is not None]
-            full = quality.ceiling(both, PAYLOAD_SHARE * wire_rate)
+        own = [value - fmean(lab) for lab in logs for value in lab]  # what labs differ by is no trend
+        first = [_place(block, candidate) < _place(block, baseline) for lab in of_labs(self.blocks) for block in lab]
+        found = quality.doubts(own if len(logs) > 1 else logs[0], first)
+        if self.metric.name == "goodput":
+            limits = [wire_rates.get(arm) for arm in (baseline, candidate)]
+            shares = [
+                rate / (PAYLOAD_SHARE * limit)
+                for rate, limit in zip((_overall(before), _overall(after)), limits, strict=True)
+                if rate is not None and limit is not None
+            ]
+            full = quality.ceiling(shares)
             found += [full] if full is not None else []
         return [Doubt(name=d.name, evidence=d.evidence, advice=d.advice, undermines=d.undermines) for d in found]
+
+    def _logs(self, baseline: str, candidate: str) -> list[list[float]]:
+        """The log-ratio of each block by lab; nothing where the metric is not judged block by block."""
+        if self.metric.judged != "blocks" or self.metric.quantile is not None:
+            return []
+        found = []
+        for lab in of_labs(self.blocks):
+            before, after = _values(self._terms_in(lab, baseline)), _values(self._terms_in(lab, candidate))
+            if before is None or after is None:
+                return []
+            found.append([math.log(late) - math.log(early) for early, late in zip(before, after, strict=True)])
+        return found
+
+    def spread(self, baseline: str, candidate: str) -> Spread | None:
+        """How the variance of a metric that is judged block by block divides."""
+        logs = self._logs(baseline, candidate)
+        pairs = []
+        for block in self.blocks:
+            one, two = (self._logs_of_slices(block.slices[arm]) for arm in (baseline, candidate))
+            if len(one) == len(two) == SLICES_OF_AN_ARM:
+                pairs.append(((one[0], one[1]), (two[0], two[1])))
+        found = levels.divide(logs, pairs)
+        return None if found is None else Spread(slices=found.slices, connections=found.connections, labs=found.labs)
+
+    def _logs_of_slices(self, slices: Sequence[Measured]) -> list[float]:
+        terms = [pair for measured in slices if (pair := self._terms_of(measured)) is not None]
+        return [math.log(value) for value in _values(terms) or ()]
 
     def estimate(self, arm: str) -> PathEstimate:
         value: float | None
@@ -181,9 +220,12 @@ class _Sides:
         return PathEstimate(path=arm, estimate=value, low=low, high=high)
 
     def _terms(self, arm: str) -> list[tuple[float, float]] | None:
-        """Numerator and denominator of each block; None where a slice does not know them, or there is no block."""
+        """Numerator and denominator of each unit; None where a slice does not know them, or there is no unit."""
+        return self._terms_in(self.units, arm)
+
+    def _terms_in(self, units: Sequence[Block], arm: str) -> list[tuple[float, float]] | None:
         summed: list[tuple[float, float]] = []
-        for block in self.blocks:
+        for block in units:
             terms = [self._terms_of(measured) for measured in block.slices[arm]]
             known = [pair for pair in terms if pair is not None]
             if len(known) < len(terms):
@@ -202,12 +244,12 @@ class _Sides:
         return float(seconds(histogram.places) @ histogram.counts), float(histogram.counts.sum())
 
     def _dense(self, arms: Sequence[str]) -> "tuple[list[NDArray[np.float64]], NDArray[np.float64]] | None":
-        """The arms' counts, each of shape (blocks, places), over the places that any of them hit, and their seconds."""
+        """The arms' counts, each of shape (units, places), over the places that any of them hit, and their seconds."""
         import numpy as np
 
         from pathgauge.results.latency import seconds
 
-        found = [[m.latency for m in block.slices[arm]] for arm in arms for block in self.blocks]
+        found = [[m.latency for m in block.slices[arm]] for arm in arms for block in self.units]
         histograms = [histogram for row in found for histogram in row if histogram is not None]
         if not histograms or len(histograms) < sum(map(len, found)):
             return None
@@ -216,8 +258,8 @@ class _Sides:
             return None
         sides = []
         for arm in arms:
-            counts = np.zeros((len(self.blocks), len(places)))
-            for row, block in zip(counts, self.blocks, strict=True):
+            counts = np.zeros((len(self.units), len(places)))
+            for row, block in zip(counts, self.units, strict=True):
                 for measured in block.slices[arm]:
                     if measured.latency is not None:
                         row[np.searchsorted(places, measured.latency.places)] += measured.latency.counts
@@ -242,6 +284,13 @@ class _Sides:
         sides, values = dense
         value = quantile_of_counts(sides[0].sum(axis=0), values, self.metric.quantile)
         return None if math.isnan(value) else value
+
+
+def _values(terms: Sequence[tuple[float, float]] | None) -> list[float] | None:
+    """Each numerator over its denominator; None where one is not above 0, or there are none."""
+    if not terms or any(not (top > 0.0 and bottom > 0.0) for top, bottom in terms):
+        return None
+    return [top / bottom for top, bottom in terms]
 
 
 def _place(block: Block, arm: str) -> int:

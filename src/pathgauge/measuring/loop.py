@@ -22,6 +22,7 @@ BLOCKS_IN_BUDGET = 10  # at least so many must fit, or the run could not settle 
 WARMUP = 0.03
 RAMP_SHARE = 4  # each slice's ramp is this part of the warm-up
 VOID_BLOCKS_IN_A_ROW = 5
+RARER = 50  # blocks, for each of which one more block is waited for until the next look
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +92,30 @@ def run_test(
     budget: float,
     slice_seconds: float | None,
     warmup: float | None,
+    plan: Plan | None = None,
     blocks: int | None = None,
     rarely: bool = False,
     shaped: bool = False,
+    lab: int = 0,
     generator: random.Random,
     outcome: Outcome,
     look: Look,
     tell: Tell,
 ) -> None:
-    """Measure one test over its arms into `outcome`, which holds every whole block even when this raises.
+    """Measure one test over its arms in one lab into `outcome`, which holds every whole block even when this raises.
 
     `look` judges the outcome's valid blocks for the n-th time; the run ends when no verdict of it is `undecided`, or
-    before a block that would not end within `budget` seconds. With `blocks` it looks once, when so many are valid, and
-    ends. `rarely` is for what may not be looked at after every block. `tell` is called after each, between slices.
+    before a block that would not end within `budget` seconds. Without a `plan` a pilot makes one. With `blocks` it
+    looks once, when so many are valid, and ends. `rarely` is for what may not be looked at after every block. `tell` is
+    called after each, between slices.
     """
     begin = time.monotonic()
-    outcome.plan = pilot(arms, budget, slice_seconds, warmup, shaped=shaped)
+    outcome.plan = plan or pilot(arms, budget, slice_seconds, warmup, shaped=shaped)
     at = blocks or next_look(0)
     current: tuple[Comparison, ...] = ()
     longest = 0.0
     while True:
-        block = run_block(arms, len(outcome.blocks), outcome.plan, generator)
+        block = run_block(arms, len(outcome.blocks), outcome.plan, generator, lab)
         outcome.blocks.append(block)
         if not outcome.connections and block.void is None:
             outcome.connections = _connections(arms, outcome.plan)
@@ -120,7 +124,8 @@ def run_test(
         longest = max(longest, block.seconds)
         out_of_time = now - begin + longest > budget
         if outcome.valid >= at or (out_of_time and outcome.valid and outcome.looks < outcome.valid):
-            at = next_look(outcome.valid) if rarely else outcome.valid + 1
+            # After many blocks one more changes little, and a look at many takes its time.
+            at = next_look(outcome.valid) if rarely else outcome.valid + 1 + outcome.valid // RARER
             outcome.looks += 1
             current = tuple(look(outcome.looks))
             if current and all(row.verdict != "undecided" for row in current):
@@ -138,7 +143,7 @@ def run_test(
             return
 
 
-def run_block(arms: Sequence[Arm], number: int, plan: Plan, generator: random.Random) -> Block:
+def run_block(arms: Sequence[Arm], number: int, plan: Plan, generator: random.Random, lab: int = 0) -> Block:
     """One block: fresh connections, warmed, then every arm once in random order, and again in reverse.
 
     Who opens first and who is warmed first is drawn too: what is always done to the same path first is part of its
@@ -153,11 +158,11 @@ def run_block(arms: Sequence[Arm], number: int, plan: Plan, generator: random.Ra
     order = generator.sample(arms, len(arms))
     for position, arm in enumerate([*order, *reversed(order)]):
         measured = arm.measure(plan.ramp, plan.slice)
-        row = msgspec.structs.replace(measured.row, block=number, position=position)
+        row = msgspec.structs.replace(measured.row, lab=lab, block=number, position=position)
         slices[arm.name].append(Measured(row, measured.latency))
     for arm in arms:
         arm.close()
-    return Block(number, slices, time.monotonic() - start)
+    return Block(number, slices, time.monotonic() - start, lab)
 
 
 def _connections(arms: Sequence[Arm], plan: Plan) -> list[Connection]:

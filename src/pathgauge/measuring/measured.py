@@ -1,5 +1,6 @@
 """What the loop gathers: slices with their histograms, blocks of slices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,17 +18,36 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """All slices of one block by the name of their arm. Void as a whole as soon as one slice is."""
+    """All slices of one block by the name of their arm. Void as a whole as soon as one slice is.
+
+    `lab` is the number of the lab it was measured in.
+    """
 
     number: int
     slices: dict[str, list[Measured]]
     seconds: float
+    lab: int = 0
 
     @property
     def void(self) -> str | None:
         """Why the block does not count; None if it does."""
         reasons = (measured.row.void for rows in self.slices.values() for measured in rows)
         return next((reason for reason in reasons if reason is not None), None)
+
+
+def of_labs(blocks: Sequence[Block]) -> list[list[Block]]:
+    """The blocks of each lab, in the order of the labs."""
+    found: dict[int, list[Block]] = {}
+    for block in blocks:
+        found.setdefault(block.lab, []).append(block)
+    return [found[lab] for lab in sorted(found)]
+
+
+def merged(blocks: Sequence[Block]) -> Block:
+    """One block with the slices of all of them."""
+    names = blocks[0].slices
+    slices = {name: [measured for block in blocks for measured in block.slices[name]] for name in names}
+    return Block(blocks[0].number, slices, sum(block.seconds for block in blocks), blocks[0].lab)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `settings` maps a path's name to parameters of its own (`--set NAME.KEY=VALUE`), already parsed; `vary` is a
     parameter's field name with its values, parsed and as typed. `margins` maps a metric's name to a fraction (0.02 for
     2 %).
-    With an `attachment` the paths lead to a netserver at `server_port` elsewhere.
-    `blocks` is their number where it is fixed
-    beforehand. Times in seconds; None leaves the choice to the pilot.
+    With an `attachment` the paths lead to a netserver at `server_port` elsewhere. `blocks` is their number in each lab
+    where it is fixed beforehand; `labs` is how often the lab is built, and `max_time` what a test may take in all of
+    them together. Times in seconds; None leaves the choice to the pilot.
     """
 
     paths: tuple[PathSpec, ...]
@@ -30,6 +30,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     margins: dict[str, float] = {}
     max_time: float = 10.0
     blocks: int | None = None
+    labs: int = 1
     slice: float | None = None
     warmup: float | None = None
     seed: int | None = None

@@ -15,6 +15,7 @@ from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import Outcome, Plan, run_test
+from pathgauge.measuring.measured import Block
 from pathgauge.measuring.observer import Observer, Progress
 from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import SLICE_SECONDS, ServerArm
@@ -39,34 +40,45 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Gathered:
-    """One test as far as it got."""
+    """One test as far as it got, in one lab after another; `arms` are the last lab's."""
 
     kind: TestKind
     arms: Sequence[EngineArm | ServerArm]
     question: Question
-    outcome: Outcome = field(default_factory=lambda: Outcome(Plan(0.0, 0.0, 0.0)))
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Those of all labs."""
+        return [block for outcome in self.outcomes for block in outcome.blocks]
+
+    @property
+    def valid(self) -> int:
+        """How many of them count."""
+        return sum(outcome.valid for outcome in self.outcomes)
 
     def comparisons(self, metrics: Sequence[str], look: int) -> list[Comparison]:
         """Every candidate against the baseline."""
         asked = replace(self.question, look=look)
         baseline, *candidates = (arm.name for arm in self.arms)
-        blocks = self.outcome.blocks
+        blocks = self.blocks
         return [row for name in candidates for row in judge(asked, metrics, blocks, baseline, name)]
 
     def final(self) -> list[Comparison]:
         """All metrics, as of the last look."""
-        return self.comparisons(self.kind.metrics, max(1, self.outcome.looks))
+        return self.comparisons(self.kind.metrics, max(1, self.outcomes[-1].looks))
 
 
 @dataclass(slots=True)
 class Run:
-    """A comparison under way: its document can be made at any time."""
+    """A comparison under way: its document can be made at any time. `lab` is the last that was built, the `labs`th."""
 
     request: Request
     observer: Observer
     seed: int
     lab: Lab
     environment: Environment
+    labs: int = 1
     tests: list[Gathered] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -76,13 +88,43 @@ class Run:
             self.warnings.append(text)
             self.observer.warning(text)
 
-    def measure(self, engine: Engine, kind: TestKind) -> None:
-        """Run one test to its end."""
+    def measure(self, engine: Engine, place: int) -> None:
+        """Run the test at that place of the request to its end, or for its share of the time in one of several labs."""
         request = self.request
+        kind = TESTS[request.tests[place]]
         arms = arms_of.build(request, engine, kind)
-        primary = frozenset({kind.primary, *(name for name in request.metrics if name in kind.metrics)})
+        if place == len(self.tests):
+            self.tests.append(Gathered(kind, arms, self._question(kind, arms)))
+        gathered = self.tests[place]
+        gathered.arms = arms
+        earlier = gathered.outcomes[0].plan if gathered.outcomes else None
+        outcome = Outcome(Plan(0.0, 0.0, 0.0))
+        gathered.outcomes.append(outcome)
+        deciding = [name for name in kind.metrics if name in gathered.question.primary]
+        attached = request.attachment is not None
+        run_test(
+            arms,
+            budget=request.max_time / request.labs,
+            slice_seconds=SLICE_SECONDS if attached and request.slice is None else request.slice,
+            warmup=0.0 if attached else request.warmup,
+            plan=earlier,
+            blocks=request.blocks,
+            rarely=any(METRICS[name].quantile is not None for name in deciding),
+            shaped=kind.pattern == "stream" and any(arm.path.rate is not None for arm in arms),
+            lab=self.labs - 1,
+            generator=random.Random(f"{self.seed} {kind.name}" + (f" {self.labs}" if self.labs > 1 else "")),
+            outcome=outcome,
+            look=lambda number: gathered.comparisons(deciding, number) if request.labs == 1 else (),
+            tell=lambda elapsed, current: self._tell(gathered, elapsed, current),
+        )
+        self._warn_of(kind, arms, outcome)
+        if self.labs == request.labs:
+            self.observer.test_done(gathered.final())
+
+    def _question(self, kind: TestKind, arms: Sequence[EngineArm | ServerArm]) -> Question:
+        request = self.request
         baseline, *candidates = (arms_of.shown(kind, arm.parameters) for arm in arms)
-        question = Question(
+        return Question(
             kind=kind,
             parameters=baseline,
             changes={
@@ -91,54 +133,36 @@ class Run:
             },
             confidence=request.confidence,
             margins=request.margins,
-            primary=primary,
+            primary=frozenset({kind.primary, *(name for name in request.metrics if name in kind.metrics)}),
             look=1,
             seed=self.seed,
-            fixed=request.blocks is not None,
+            fixed=request.blocks is not None or request.labs > 1,
             candidates=len(arms) - 1,
-            wire_rate=request.wire.rate,
+            labs=request.labs,
+            wire_rates={arm.name: arm.path.rate for arm in arms},
         )
-        gathered = Gathered(kind, arms, question)
-        self.tests.append(gathered)
-        deciding = [name for name in kind.metrics if name in primary]
-        attached = request.attachment is not None
-        run_test(
-            arms,
-            budget=request.max_time,
-            slice_seconds=SLICE_SECONDS if attached and request.slice is None else request.slice,
-            warmup=0.0 if attached else request.warmup,
-            blocks=request.blocks,
-            rarely=any(METRICS[name].quantile is not None for name in deciding),
-            shaped=request.wire.rate is not None and kind.pattern == "stream",
-            generator=random.Random(f"{self.seed} {kind.name}"),
-            outcome=gathered.outcome,
-            look=lambda number: gathered.comparisons(deciding, number),
-            tell=lambda elapsed, current: self._tell(gathered, elapsed, current),
-        )
-        self._warn_of(gathered)
-        self.observer.test_done(gathered.final())
 
     def _tell(self, gathered: Gathered, elapsed: float, current: Sequence[Comparison]) -> None:
-        outcome = gathered.outcome
+        before = math.fsum(outcome.seconds for outcome in gathered.outcomes[:-1])
         self.observer.block_done(
             Progress(
                 test=gathered.kind.name,
-                test_index=len(self.tests) - 1,
+                test_index=self.tests.index(gathered),
                 tests=len(self.request.tests),
-                blocks=outcome.valid,
-                void_blocks=len(outcome.blocks) - outcome.valid,
-                elapsed=elapsed,
+                blocks=gathered.valid,
+                void_blocks=len(gathered.blocks) - gathered.valid,
+                elapsed=before + elapsed,
                 budget=self.request.max_time,
                 current=tuple(current),
             )
         )
 
-    def _warn_of(self, gathered: Gathered) -> None:
-        test, outcome = gathered.kind.name, gathered.outcome
+    def _warn_of(self, kind: TestKind, arms: Sequence[EngineArm | ServerArm], outcome: Outcome) -> None:
+        test = kind.name
         void = [block for block in outcome.blocks if block.void is not None]
         if void:
             self.warn(f"{test}: {len(void)} of {len(outcome.blocks)} blocks are void: {void[-1].void}")
-        for arm, seen in zip(gathered.arms, outcome.connections, strict=False):
+        for arm, seen in zip(arms, outcome.connections, strict=False):
             for option, asked, got in (
                 ("local-buffer", arm.parameters.local_buffer, seen.local_send_buffer),
                 ("local-buffer", arm.parameters.local_buffer, seen.local_receive_buffer),
@@ -158,7 +182,7 @@ class Run:
                 f"{test}: the hypervisor took {100 * stolen / whole:.2g} % of the machine's CPU time (steal); "
                 "measure when the host is quieter"
             )
-        if any(arm.parameters.local_cpu == arm.parameters.remote_cpu for arm in gathered.arms):
+        if any(arm.parameters.local_cpu == arm.parameters.remote_cpu for arm in arms):
             self.warn("both ends share one CPU: what one end gains the other loses")
 
     def document(self, ended: str) -> Result:
@@ -171,41 +195,48 @@ class Run:
             wire=dict(self.lab.wire_facts),
             tests=[
                 assemble.describe_test(
-                    test.kind.name, test.outcome, test.question.parameters, test.arms[0].parameters, self.seed
+                    test.kind.name, test.outcomes, test.question.parameters, test.arms[0].parameters, self.seed
                 )
                 for test in self.tests
             ],
             comparisons=[row for test in self.tests for row in test.final()],
             warnings=self.warnings,
-            slices=assemble.rows(test.outcome for test in self.tests),
+            slices=assemble.rows(outcome for test in self.tests for outcome in test.outcomes),
+            labs=self.labs,
         )
 
 
 def compare_request(request: Request, observer: Observer) -> Result:
-    """Build the lab, measure every test, judge, and take the lab down again.
+    """Build the lab, measure every test, judge, and take the lab down again; with several labs one after the other.
 
     Raises UserError and MachineError; Stopped where blocks had been measured before an error, a defect or an interrupt.
     """
     seed = random.SystemRandom().randrange(2**32) if request.seed is None else request.seed
-    with ExitStack() as stack:
-        lab = stack.enter_context(Lab.build(request.paths, request.wire, request.attachment))
-        observer.lab_ready(list(lab.paths), lab.build_seconds)
-        cycles = open_machine_cycles()
-        if cycles is not None:
-            stack.callback(cycles.close)
-        run = Run(request, observer, seed, lab, collect(rootless=lab.rootless, cycles=cycles is not None))
-        arms = len(request.vary[1]) if request.vary else len(request.paths)
-        try:
-            engine = stack.enter_context(Engine(lab, arms, cycles))
-            for test in request.tests:
-                run.measure(engine, TESTS[test])
-        except BaseException as cause:
-            if not any(test.outcome.blocks for test in run.tests):
-                raise
-            ended = f"stopped: {str(cause) or type(cause).__name__}" if isinstance(cause, Exception) else "interrupted"
-            raise Stopped(cause, run.document(ended)) from cause
-        result = run.document("complete")
-    if not any(test.outcome.valid for test in run.tests):
-        why = next((block.void for test in run.tests for block in test.outcome.blocks if block.void), "none ran")
+    run: Run | None = None
+    try:
+        for number in range(1, request.labs + 1):
+            with ExitStack() as stack:
+                lab = stack.enter_context(Lab.build(request.paths, request.wire, request.attachment))
+                observer.lab_ready(list(lab.paths), lab.build_seconds)
+                cycles = open_machine_cycles()
+                if cycles is not None:
+                    stack.callback(cycles.close)
+                if run is None:
+                    environment = collect(rootless=lab.rootless, cycles=cycles is not None)
+                    run = Run(request, observer, seed, lab, environment)
+                run.lab, run.labs = lab, number
+                arms = len(request.vary[1]) if request.vary else len(request.paths)
+                engine = stack.enter_context(Engine(lab, arms, cycles))
+                for place in range(len(request.tests)):
+                    run.measure(engine, place)
+    except BaseException as cause:
+        if run is None or not any(test.blocks for test in run.tests):
+            raise
+        ended = f"stopped: {str(cause) or type(cause).__name__}" if isinstance(cause, Exception) else "interrupted"
+        raise Stopped(cause, run.document(ended)) from cause
+    assert run is not None  # noqa: S101 - there is one lab at least
+    result = run.document("complete")
+    if not any(test.valid for test in run.tests):
+        why = next((block.void for test in run.tests for block in test.blocks if block.void), "none ran")
         raise Stopped(NoValidBlock(f"no block was valid: {why}", hint="type: pathgauge doctor"), result)
     return result

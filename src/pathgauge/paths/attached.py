@@ -70,6 +70,7 @@ class AttachedTopology(Topology):
         return messages.Placed(
             spec=spec,
             wire=self.attachment.device,
+            rate=None,
             client=placement.space.name,
             server=SERVER,
             client_addresses={each.family: each.text for each in placement.addresses},

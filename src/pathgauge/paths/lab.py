@@ -47,8 +47,9 @@ class Lab:
         Call it from a thread that lives as long as the lab is needed: the lab dies with it.
         """
         began = time.monotonic()
-        if wire.rate is not None:
-            shaping(wire.rate)  # refuses a rate that cannot be before a process is started
+        for rate in (wire.rate, *(spec.rate for spec in specs)):
+            if rate is not None:
+                shaping(rate)  # refuses a rate that cannot be before a process is started
         keeper = KeeperProcess.start()
         try:
             received = keeper.order(messages.Build(paths=tuple(specs), wire=wire, attachment=attachment))
@@ -114,6 +115,7 @@ def _path(placed: messages.Placed, namespaces: dict[str, int]) -> BuiltPath:
     return BuiltPath(
         spec=placed.spec,
         wire=placed.wire,
+        rate=placed.rate,
         client_namespace=namespaces[placed.client],
         server_namespace=namespaces.get(placed.server),
         client_namespace_name=placed.client,

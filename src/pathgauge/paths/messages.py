@@ -47,6 +47,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
     spec: PathSpec
     wire: str
+    rate: int | None
     client: str
     server: str
     client_addresses: dict[Family, str]

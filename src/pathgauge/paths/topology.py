@@ -15,7 +15,7 @@ from pathgauge.paths.addresses import Address, Family
 from pathgauge.paths.namespaces import inside, new_network_namespace
 from pathgauge.paths.netlink import LinkFacts, Links, in_namespace
 from pathgauge.paths.registry import Placement, Space, kinds
-from pathgauge.paths.shaping import Shaping, shaping
+from pathgauge.paths.shaping import shaping
 from pathgauge.paths.types import DeviceRef, PathSpec, WireSpec
 
 HOST = "host"
@@ -67,9 +67,10 @@ class LabSpace:
 
 @dataclass(slots=True)
 class Wire:
-    """A veth pair, its lower end in the namespace host."""
+    """A veth pair, its lower end in the namespace host; `rate` in bit/s where it is shaped."""
 
     number: int
+    rate: int | None
     next_candidate: int = addresses.FIRST_CANDIDATE
 
     @property
@@ -93,11 +94,9 @@ class Topology:
     wires: list[Wire] = field(default_factory=list)
     families: tuple[Family, ...] = ("ipv4", "ipv6")
     reserved: set[str] = field(default_factory=set)
-    shaping: Shaping | None = None
 
     def build(self, specs: Sequence[PathSpec], wire: WireSpec) -> tuple[messages.Placed, ...]:
         """Build everything. Raises UserError and MachineError."""
-        self.shaping = shaping(wire.rate) if wire.rate is not None else None
         self.reserved = {spec.name for spec in specs}
         host, server = self.new_space(HOST), self.new_space(SERVER)
         if not Path("/proc/sys/net/ipv6").is_dir():
@@ -106,10 +105,10 @@ class Topology:
         shared: Wire | None = None
         for spec in specs:
             kind = kinds()[spec.kind]
-            if kind.needs_own_wire(spec.options):
-                chosen = self._new_wire(host, server)
+            if spec.rate is not None or kind.needs_own_wire(spec.options):
+                chosen = self._new_wire(host, server, wire.rate if spec.rate is None else spec.rate)
             else:
-                chosen = shared = shared or self._new_wire(host, server)
+                chosen = shared = shared or self._new_wire(host, server, wire.rate)
             placements.append((spec, chosen, kind.build(PathSite(self, chosen, spec.name), spec)))
         facts = {space.name: self.examine(space) for space in self.spaces.values()}
         return tuple(self._describe(spec, on, placement, facts) for spec, on, placement in placements)
@@ -134,22 +133,24 @@ class Topology:
         return tuple(addresses.address(wire.number, number, family) for family in self.families)
 
     def wire_facts(self) -> dict[str, str | int | None]:
-        """How each wire was made: rate in bit/s, burst and limit in bytes, and the namespaces' tcp_no_metrics_save."""
+        """How the first wire was made: rate in bit/s, burst and limit in bytes; the namespaces' tcp_no_metrics_save."""
         host = self.spaces[HOST]
         wire = self.wires[0].lower
+        rate = self.wires[0].rate
+        form = None if rate is None else shaping(rate)
         saved = inside(host.namespace, lambda: _read_sysctl("net/ipv4/tcp_no_metrics_save"))
         return {
-            "rate": self.shaping.rate * 8 if self.shaping else None,
-            "burst": self.shaping.burst if self.shaping else None,
-            "limit": self.shaping.limit if self.shaping else None,
+            "rate": form.rate * 8 if form else None,
+            "burst": form.burst if form else None,
+            "limit": form.limit if form else None,
             "queue_discipline": in_namespace(host.namespace, lambda links: links.facts(wire).queue_discipline),
             "tcp_no_metrics_save": int(saved) if saved is not None else None,
         }
 
-    def _new_wire(self, host: LabSpace, server: LabSpace) -> Wire:
-        wire = Wire(len(self.wires))
+    def _new_wire(self, host: LabSpace, server: LabSpace, rate: int | None) -> Wire:
+        wire = Wire(len(self.wires), rate)
         far_addresses = self.addresses(wire, addresses.SERVER)
-        form = self.shaping
+        form = None if rate is None else shaping(rate)
 
         def lower_end(links: Links) -> None:
             links.add_veth(wire.lower, wire.far, into=server.namespace)
@@ -185,6 +186,7 @@ class Topology:
         return messages.Placed(
             spec=spec,
             wire=wire.name,
+            rate=wire.rate,
             client=placement.space.name,
             server=SERVER,
             client_addresses={each.family: each.text for each in placement.addresses},

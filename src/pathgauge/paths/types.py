@@ -8,11 +8,15 @@ from pathgauge.errors import InternalError
 
 @dataclass(frozen=True, slots=True)
 class PathSpec:
-    """A path as asked for: `[NAME=]KIND[:key=value,...]`, parsed and checked against its kind."""
+    """A path as asked for: `[NAME=]KIND[:key=value,...]`, parsed and checked against its kind.
+
+    With a `rate` (bit/s) it gets a wire of its own, shaped to that.
+    """
 
     name: str
     kind: str
     options: dict[str, str] = field(default_factory=dict)
+    rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,11 @@ class DeviceRef:
 
 @dataclass(frozen=True, slots=True)
 class BuiltPath:
-    """A path that stands. The namespaces are open descriptors that belong to the lab."""
+    """A path that stands. The namespaces are open descriptors that belong to the lab; `rate` is its wire's, bit/s."""
 
     spec: PathSpec
     wire: str
+    rate: int | None
     client_namespace: int
     server_namespace: int | None  # None where the server is none of ours
     client_namespace_name: str

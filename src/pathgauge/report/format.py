@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pathgauge.quantities import UNKNOWN, format_value, significant
-from pathgauge.results.document import Comparison, Ratio
+from pathgauge.results.document import Comparison, Ratio, Spread
 
 FINE_SPREAD = 0.2  # points of percent below which one decimal place would hide the interval
 MAIN_METRICS = ("goodput", "transaction_rate")  # those that a row without a metric's name shows
@@ -58,6 +58,12 @@ def sentence(row: Comparison) -> str:
         f"{row.test}{metric}: {row.candidate.path} {candidate} against {row.baseline.path} {baseline}, "
         f"{difference(row.ratio)}, {verdict(row)}; {blocks}, {row.measured_seconds:.1f} s measured"
     )
+
+
+def spread(found: Spread) -> str:
+    """How much each level adds to the variation of a block's ratio."""
+    levels = (("slice", found.slices), ("connection", found.connections), ("lab", found.labs or 0.0))
+    return "varies " + ", ".join(f"by {significant(100 * by, 2)} % from {name} to {name}" for name, by in levels)
 
 
 def find(rows: Sequence[Comparison], like: Comparison, metric: str) -> Comparison | None:

@@ -184,6 +184,9 @@ def _reasons(result: Result, rows: Sequence[Comparison]) -> Iterator[str]:
         if row.verdict == "undecided" and row.reason:
             yield clean(f"{row.test} {row.metric}, {row.candidate.path}: undecided: {row.reason}")
     for row in rows:
+        if row.primary and row.spread is not None and row.spread.labs is not None:
+            yield clean(f"{row.test} {row.metric}, {row.candidate.path}: {words.spread(row.spread)}")
+    for row in rows:
         for doubt in row.doubts:
             what = f"{row.test} {row.metric}, {row.candidate.path}: {doubt.name}: {doubt.evidence}"
             yield clean(f"{what}; {doubt.advice}")

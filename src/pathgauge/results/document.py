@@ -41,6 +41,16 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     undermines: bool
 
 
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """How the variance of blocks divides: the standard deviation, on the log scale, of what its slices, its connections
+    and its lab (null where there is one lab) add to a block's ratio.
+    """
+
+    slices: float
+    connections: float
+    labs: float | None
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One test and one metric, one candidate against the baseline. `parameters` are the baseline's,
     `candidate_parameters` those of the candidate that differ from them. `measured_seconds` is what the slices of both
@@ -64,6 +74,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     blocks: int
     measured_seconds: float
+    spread: Spread | None = None
     doubts: list[Doubt] = []
 
 
@@ -80,13 +91,16 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PathDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """A path as it was measured. `settings` are test parameters of this path alone (`--set`, `--vary`)."""
+    """A path as it was measured. `settings` are test parameters of this path alone (`--set`, `--vary`); `wire_rate`
+    is what its wire is shaped to, in bit/s.
+    """
 
     name: str
     kind: str
     options: dict[str, str] = {}
     settings: dict[str, str] = {}
     wire: str = ""
+    wire_rate: int | None = None
     client_namespace: str = ""
     server_namespace: str = ""
     addresses: dict[str, str] = {}
@@ -148,12 +162,13 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One slice, raw. Counters are differences between its edges, but those called `total` and `messages_lost`
     (datagrams that the kernel refused or that got no answer), which run from its start to the drained end. `start` is
-    seconds since the run began. Latency is an HDR histogram of ns, 3 significant digits (its V2 compressed encoding in
-    base64).
+    seconds since the run began in its lab. Latency is an HDR histogram of ns, 3 significant digits (its V2 compressed
+    encoding in base64).
     """
 
     test: str
     path: str
+    lab: int = 0
     block: int
     position: int
     start: float

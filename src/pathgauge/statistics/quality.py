@@ -37,14 +37,13 @@ def doubts(logs: Sequence[float], first: Sequence[bool]) -> list[Doubt]:
     return [doubt for doubt in found if doubt is not None]
 
 
-def ceiling(rates: Sequence[float], limit: float | None) -> Doubt | None:
-    """Whether both paths ran at what the wire carries: then their being alike says nothing of their cost."""
-    if limit is None or not rates or min(rates) < FULL * limit:
+def ceiling(shares: Sequence[float]) -> Doubt | None:
+    """Whether both paths ran at what their wire carries, given the share of each: that says nothing of their cost."""
+    if len(shares) < 2 or min(shares) < FULL:  # noqa: PLR2004 - both paths
         return None
-    share = 100 * min(rates) / limit
     return Doubt(
         "ceiling",
-        f"both paths ran at {share:.0f} % of what the wire carries",
+        f"both paths ran at {100 * min(shares):.0f} % of what the wire carries",
         "to compare what they cost: --metric service_demand_local, or no --link-rate",
         undermines=False,
     )
