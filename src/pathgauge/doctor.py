@@ -32,6 +32,7 @@ _NAMESPACE_BARS = (
     ("proc/sys/user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=15000"),
 )
 
+_AGAIN = "pathgauge calibrate --keep"
 _AS_ROOT = 'sudo "$(command -v pathgauge)" compare host macvlan'
 
 # Where turbo can be switched: the file, the value it has while turbo is on, the command that switches it off.
@@ -84,6 +85,7 @@ def examine(root: Path = ROOT) -> list[Finding]:
     findings.extend(examine_cpus(root))
     findings.extend(examine_disturbance(disturbance, virtualization(root)))
     findings.append(examine_taps(root))
+    findings.append(examine_calibration())
     return findings
 
 
@@ -153,6 +155,21 @@ def examine_shaping() -> Finding:
             return Finding("wire shaping", "ok", "tbf works")
     except (PathgaugeError, ImportError) as error:
         return Finding("wire shaping", "missing", f"{error}", _mend_of(error) or "sudo modprobe sch_tbf")
+
+
+def examine_calibration() -> Finding:
+    """What `pathgauge calibrate --keep` found here last."""
+    try:
+        from pathgauge.results.calibration import kept
+    except ImportError as error:
+        return Finding("calibration", "warning", f"not known: {error}", _reinstall())
+    found = kept()
+    if found is None:
+        return Finding("calibration", "ok", "none kept here", _AGAIN)
+    claims = f"{found.false_claims.count} of {found.false_claims.of} without a difference were called different"
+    shown = f"{found.found.count} of {found.found.of} known effects were found"
+    status: Status = "ok" if found.trusted else "warning"
+    return Finding("calibration", status, f"{found.created[:10]}: {claims}, {shown}", "" if found.trusted else _AGAIN)
 
 
 def examine_cycles(root: Path = ROOT) -> Finding:

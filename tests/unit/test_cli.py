@@ -229,7 +229,7 @@ def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str], v
 
 def test_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = str(tmp_path / "r.json")
-    store.write_atomic(target, result())
+    store.write_atomic(target, store.encode(result()))
     assert cli.main(["show", target]) == 0
     assert "cpu_local" not in capsys.readouterr().out
     assert cli.main(["show", target, "--metric", "all"]) == 0
@@ -301,7 +301,7 @@ def test_completion_knows_tests_and_options_and_bash_takes_it() -> None:
 
 def test_on_a_terminal_the_table_has_colour_and_no_color_is_honoured(tmp_path: Path) -> None:
     target = str(tmp_path / "r.json")
-    store.write_atomic(target, result())
+    store.write_atomic(target, store.encode(result()))
     for no_color, colour in (("", True), ("1", False)):
         controller, terminal = pty.openpty()
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": no_color}

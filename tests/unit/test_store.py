@@ -15,7 +15,7 @@ from pathgauge.results import store
 
 def test_a_document_comes_back_as_it_was_and_each_slice_has_its_line(tmp_path: Path) -> None:
     target = str(tmp_path / "result.json")
-    store.write_atomic(target, result())
+    store.write_atomic(target, store.encode(result()))
     assert store.read(target) == result()
     assert sum('"position"' in line for line in Path(target).read_text().splitlines()) == len(result().slices)
     assert os.listdir(tmp_path) == ["result.json"]
@@ -23,7 +23,7 @@ def test_a_document_comes_back_as_it_was_and_each_slice_has_its_line(tmp_path: P
 
 def test_a_document_without_slices(tmp_path: Path) -> None:
     target = str(tmp_path / "result.json")
-    store.write_atomic(target, result(slices=[]))
+    store.write_atomic(target, store.encode(result(slices=[])))
     assert store.read(target).slices == []
 
 
@@ -99,8 +99,8 @@ def test_the_target_keeps_its_permissions_and_a_new_one_has_the_usual(tmp_path: 
     old.chmod(0o640)
     before = os.umask(0o027)
     try:
-        store.write_atomic(str(old), result())
-        store.write_atomic(str(new), result())
+        store.write_atomic(str(old), store.encode(result()))
+        store.write_atomic(str(new), store.encode(result()))
     finally:
         os.umask(before)
     assert stat.S_IMODE(old.stat().st_mode) == 0o640
@@ -111,14 +111,14 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     real, link = tmp_path / "real", tmp_path / "link"
     real.write_text("before")
     link.symlink_to(real)
-    store.write_atomic(str(link), result())
+    store.write_atomic(str(link), store.encode(result()))
     assert link.is_symlink()
     assert store.read(str(real)) == result()
 
 
 def test_a_device_is_written_to_and_not_replaced() -> None:
     store.check_writable("/dev/null")
-    store.write_atomic("/dev/null", result())
+    store.write_atomic("/dev/null", store.encode(result()))
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
@@ -143,7 +143,7 @@ def test_a_full_disk_keeps_the_old_target_and_the_document(tmp_path: Path, monke
     monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(MachineError, match="No space left") as caught:
-        store.write_atomic(str(target), result())
+        store.write_atomic(str(target), store.encode(result()))
     assert target.read_text() == "before"
     assert os.listdir(folder) == ["result.json"]
     (kept,) = elsewhere.iterdir()
@@ -154,5 +154,5 @@ def test_a_full_disk_keeps_the_old_target_and_the_document(tmp_path: Path, monke
 def test_where_nothing_can_be_written_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/dev/full/none")
     with pytest.raises(MachineError, match="No space left") as caught:
-        store.write_atomic("/dev/full", result())
+        store.write_atomic("/dev/full", store.encode(result()))
     assert "nor could it be kept" in caught.value.hint

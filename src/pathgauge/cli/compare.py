@@ -97,9 +97,9 @@ def _deliver(result: "Result", target: str | None, human: TextIO | None, told: s
 
     try:
         if target == "-":
-            store.write_stream(result)
+            store.write_stream(store.encode(result))
         elif target is not None:
-            store.write_atomic(target, result)
+            store.write_atomic(target, store.encode(result))
     except MachineError:  # no reason to keep the table back
         if human is not None:
             _print(result, None, human, told, needed=True)

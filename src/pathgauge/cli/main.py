@@ -25,6 +25,7 @@ from pathgauge.quantities import nearest, quoted
 
 VERBS = {
     "compare": "compare paths, or settings of one path",
+    "calibrate": "see whether this machine finds what is there, and nothing else",
     "lab": "keep a lab standing, look into it, take it down",
     "doctor": "say what this machine can do and what disturbs it",
     "show": "print the table of a results document again",

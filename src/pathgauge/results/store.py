@@ -141,9 +141,8 @@ def check_writable(path: str) -> None:
         ) from None
 
 
-def write_stream(result: Result) -> None:
-    """Write the document to standard output. MachineError where that fails; it is then kept as `write_atomic` does."""
-    raw = encode(result)
+def write_stream(raw: bytes) -> None:
+    """Write a document to standard output. MachineError where that fails; it is then kept as `write_atomic` does."""
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(raw)
@@ -154,12 +153,11 @@ def write_stream(result: Result) -> None:
         raise MachineError(f"standard output could not be written: {error.strerror}", hint=_kept(raw, "FILE")) from None
 
 
-def write_atomic(path: str, result: Result) -> None:
-    """Write the document whole, or leave the target as it was: temporary file beside it, fsync, rename.
+def write_atomic(path: str, raw: bytes) -> None:
+    """Write a document whole, or leave the target as it was: temporary file beside it, fsync, rename.
 
     Raises MachineError where that fails; the document is then kept in the temporary folder if that works.
     """
-    raw = encode(result)
     try:
         _write(path, raw)
     except OSError as error:
