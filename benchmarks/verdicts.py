@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, default=Path("verdicts.jsonl"))
     for kind, count in (("same", 60), ("five", 40), ("one", 20)):
         parser.add_argument(
-            f"--{kind}", type=int, default=count, help=f"runs with {100 * KINDS[kind].effect:g} % put in"
+            f"--{kind}", type=int, default=count, help=f"runs with {100 * KINDS[kind].effect:g} %% put in"
         )
     chosen = parser.parse_args()
     names = [f"{kind}-{number}" for kind in KINDS for number in range(getattr(chosen, kind))]

@@ -19,7 +19,7 @@ SEED = 20070709
 LEAST_COVERAGE = 0.94
 
 
-@pytest.mark.parametrize("spread", [0.005, 0.02, 0.05])
+@pytest.mark.parametrize("spread", [0.005, 0.02, 0.05, 0.1, 0.2])
 @pytest.mark.parametrize("name", list(MODELS))
 def test_verdicts_are_right_as_often_as_promised(name: str, spread: float) -> None:
     generator = np.random.default_rng([SEED, len(name), round(1000 * spread)])
@@ -30,7 +30,7 @@ def test_verdicts_are_right_as_often_as_promised(name: str, spread: float) -> No
     other = run(noise, 2 * math.log1p(MARGIN))
     assert other.covered >= LEAST_COVERAGE
     assert other.equivalent <= ALPHA
-    assert other.slower <= 0.001
+    assert other.slower <= (0.001 if spread <= 0.05 else 0.01)
 
 
 def test_a_true_difference_inside_the_margin_is_never_called_one() -> None:

@@ -1,5 +1,6 @@
 """From blocks to comparisons: each metric's statistics, units, refusals."""
 
+import math
 import random
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from arms_twin import TwinArm
 from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import Plan, run_block
 from pathgauge.measuring.measured import Block, Measured
-from pathgauge.results.document import Comparison
+from pathgauge.results.document import Comparison, Doubt
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.registry import TESTS
 
@@ -172,3 +173,68 @@ def test_fewer_than_five_labs_say_nothing() -> None:
     few = [replace(block, lab=number % 4) for number, block in enumerate(blocks_of(20))]
     row = judged("TCP_STREAM", few, labs=5, fixed=True)["goodput"]
     assert (row.verdict, row.reason) == ("undecided", "4 labs, and fewer than 5 say nothing")
+
+
+def changed(block: Block, **fields: Any) -> Block:
+    """The block with these fields in every slice."""
+    slices = {
+        name: [Measured(msgspec.structs.replace(measured.row, **fields), measured.latency) for measured in rows]
+        for name, rows in block.slices.items()
+    }
+    return replace(block, slices=slices)
+
+
+def doubted(blocks: list[Block], metric: str = "goodput", **changes: Any) -> dict[str, Doubt]:
+    return {doubt.name: doubt for doubt in judged("TCP_STREAM", blocks, **changes)[metric].doubts}
+
+
+def test_a_quiet_machine_raises_no_doubt() -> None:
+    assert doubted(blocks_of(20)) == {}
+    assert doubted([changed(block, machine_steal_seconds=0.0) for block in blocks_of(20)]) == {}
+
+
+def test_steal_is_the_share_of_all_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    blocks = [changed(block, machine_seconds=0.02, machine_steal_seconds=0.004) for block in blocks_of(6)]
+    assert doubted(blocks)["steal"].evidence == "the hypervisor took 5.0 % of the machine's CPU time"
+    quiet = [changed(block, machine_seconds=0.02, machine_steal_seconds=0.0007) for block in blocks]
+    assert "steal" not in doubted(quiet), "3.5 % of one CPU are less than 1 % of four"
+
+
+def test_steal_is_told_of_metrics_that_no_block_can_tell_too() -> None:
+    blocks = [changed(block, machine_steal_seconds=0.1) for block in blocks_of(12)]
+    primary = frozenset({"cpu_machine"})
+    assert "steal" in doubted(blocks, "cpu_machine", primary=primary)
+    assert doubted(blocks, "goodput", primary=primary) == {}, "it is no primary metric"
+
+
+def test_many_void_blocks_undermine() -> None:
+    blocks = blocks_of(25, 0.5e9)
+    few = [changed(block, void="stray") if block.number < 5 else block for block in blocks]
+    most = [changed(block, void="stray") if block.number >= 12 else block for block in blocks]
+    row = judged("TCP_STREAM", few)["goodput"]
+    assert (row.verdict, row.blocks) == ("slower", 20)
+    assert doubted(few)["void"].evidence == "5 of 25 blocks are void: stray"
+    assert not doubted(few)["void"].undermines
+    row = judged("TCP_STREAM", most)["goodput"]
+    assert (row.verdict, row.reason) == ("undecided", "slower it would be, but for void")
+
+
+def test_where_all_blocks_are_void_it_says_so() -> None:
+    blocks = [changed(block, void="stray") for block in blocks_of(5)]
+    assert doubted(blocks)["void"].evidence == "5 of 5 blocks are void: stray"
+    assert judged("TCP_STREAM", blocks)["goodput"].reason == "no block was valid"
+
+
+def test_a_period_is_told_in_seconds_of_whole_blocks() -> None:
+    blocks = []
+    for block in blocks_of(60):
+        waved = changed(block)
+        rows = waved.slices["b"]
+        share = 1.0 + 0.05 * math.sin(2 * math.pi * block.number / 6.0)
+        rows[:] = [
+            Measured(msgspec.structs.replace(m.row, bytes_received=int(m.row.bytes_received * share)), m.latency)
+            for m in rows
+        ]
+        blocks.append(replace(waved, seconds=0.25))
+    assert "every 6.0 blocks (1.5 s)" in doubted(blocks)["period"].evidence

@@ -1,6 +1,7 @@
 """From measured blocks to comparisons: which statistics a metric is judged by, and its row in the document."""
 
 import math
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,10 +60,13 @@ def judge(
 ) -> list[Comparison]:
     """One comparison a metric, from the valid blocks among those given."""
     valid = [block for block in blocks if block.void is None]
-    return [_compare(question, METRICS[name], valid, baseline, candidate) for name in metrics]
+    void = [block.void for block in blocks if block.void is not None]
+    return [_compare(question, METRICS[name], valid, void, baseline, candidate) for name in metrics]
 
 
-def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseline: str, candidate: str) -> Comparison:
+def _compare(
+    question: Question, metric: Metric, blocks: Sequence[Block], void: Sequence[str], baseline: str, candidate: str
+) -> Comparison:
     family = len(question.primary) * max(1, question.candidates) if metric.name in question.primary else 1
     confidence = 1.0 - (1.0 - question.confidence) / family
     if metric.quantile is not None and not question.fixed:
@@ -73,7 +77,7 @@ def _compare(question: Question, metric: Metric, blocks: Sequence[Block], baseli
     ratio = sides.ratio(baseline, candidate)
     margin = question.margin(metric)
     verdict, reason = decide(ratio, margin, metric.better)
-    doubts = sides.doubts(baseline, candidate, question.wire_rates) if metric.name in question.primary else []
+    doubts = sides.doubts(baseline, candidate, question.wire_rates, void) if metric.name in question.primary else []
     undermining = [doubt.name for doubt in doubts if doubt.undermines]
     if undermining and verdict != "undecided":
         reason = f"{verdict} it would be, but for {' and '.join(undermining)}"
@@ -138,10 +142,15 @@ class _Sides:
     seed: int
     fixed: bool = False
 
+    @property
+    def over_labs(self) -> bool:
+        """Whether labs are what counts."""
+        return self.units is not self.blocks
+
     def ratio(self, baseline: str, candidate: str) -> Interval | Refusal:
         if not self.units:
             return Refusal("no block was valid")
-        if self.units is not self.blocks and len(self.units) < intervals.MINIMUM_BLOCKS:
+        if self.over_labs and len(self.units) < intervals.MINIMUM_BLOCKS:
             return Refusal(f"{len(self.units)} labs, and fewer than {intervals.MINIMUM_BLOCKS} say nothing")
         if self.metric.judged == "nothing":
             return Refusal(f"{self.metric.name} is shown as it was seen; an extreme has no interval")
@@ -151,31 +160,42 @@ class _Sides:
         if before is None or after is None:
             return Refusal(f"{self.metric.name} is unknown on this machine")
         if self.metric.judged == "sums":
-            return intervals.of_sums(before, after, self.confidence, fixed=self.fixed)
+            return intervals.of_sums(before, after, self.confidence, fixed=self.fixed, independent=self.over_labs)
         if any(bottom <= 0.0 for _, bottom in (*before, *after)):
             return Refusal("a block measured nothing")
         values = [[top / bottom for top, bottom in terms] for terms in (before, after)]
-        return intervals.of_blocks(values[0], values[1], self.confidence, fixed=self.fixed)
+        return intervals.of_blocks(values[0], values[1], self.confidence, fixed=self.fixed, independent=self.over_labs)
 
-    def doubts(self, baseline: str, candidate: str, wire_rates: Mapping[str, int | None]) -> list[Doubt]:
-        """What speaks against a verdict on a metric that is judged block by block."""
-        before, after = self._terms(baseline), self._terms(candidate)
+    def doubts(
+        self, baseline: str, candidate: str, wire_rates: Mapping[str, int | None], void: Sequence[str]
+    ) -> list[Doubt]:
+        """What speaks against a verdict; `void` says of each block that does not count why."""
+        arms = (baseline, candidate)
+        blocks = [block for lab in of_labs(self.blocks) for block in lab]
+        stolen = [_stolen(block, arms) for block in blocks]
+        found = [quality.void(len(blocks), void), quality.steal(stolen)]
         logs = self._logs(baseline, candidate)
-        if not logs or before is None or after is None:
-            return []
-        own = [value - fmean(lab) for lab in logs for value in lab]  # what labs differ by is no trend
-        first = [_place(block, candidate) < _place(block, baseline) for lab in of_labs(self.blocks) for block in lab]
-        found = quality.doubts(own if len(logs) > 1 else logs[0], first)
-        if self.metric.name == "goodput":
-            limits = [wire_rates.get(arm) for arm in (baseline, candidate)]
-            shares = [
-                rate / (PAYLOAD_SHARE * limit)
-                for rate, limit in zip((_overall(before), _overall(after)), limits, strict=True)
-                if rate is not None and limit is not None
-            ]
-            full = quality.ceiling(shares)
-            found += [full] if full is not None else []
-        return [Doubt(name=d.name, evidence=d.evidence, advice=d.advice, undermines=d.undermines) for d in found]
+        if logs:  # the metric is judged block by block
+            own = [value - fmean(lab) for lab in logs for value in lab]  # what labs differ by is no trend
+            first = [_place(block, candidate) < _place(block, baseline) for block in blocks]
+            seconds = fmean(block.seconds for block in blocks)
+            found += quality.doubts(own if len(logs) > 1 else logs[0], first, seconds, stolen)
+            if self.metric.name == "goodput":
+                found.append(quality.ceiling(self._shares(arms, wire_rates)))
+        return [
+            Doubt(name=seen.name, evidence=seen.evidence, advice=seen.advice, undermines=seen.undermines)
+            for seen in found
+            if seen is not None
+        ]
+
+    def _shares(self, arms: Sequence[str], wire_rates: Mapping[str, int | None]) -> list[float]:
+        """What each arm's goodput is of what its wire can carry, where both are known."""
+        rates = [_overall(self._terms(arm) or []) for arm in arms]
+        return [
+            rate / (PAYLOAD_SHARE * limit)
+            for rate, limit in zip(rates, map(wire_rates.get, arms), strict=True)
+            if rate is not None and limit is not None
+        ]
 
     def _logs(self, baseline: str, candidate: str) -> list[list[float]]:
         """The log-ratio of each block by lab; nothing where the metric is not judged block by block."""
@@ -214,7 +234,9 @@ class _Sides:
             terms = self._terms(arm)
             value = None if terms is None else _overall(terms)
             interval = (
-                Refusal("") if terms is None else intervals.of_sums(None, terms, self.confidence, fixed=self.fixed)
+                Refusal("")
+                if terms is None
+                else intervals.of_sums(None, terms, self.confidence, fixed=self.fixed, independent=self.over_labs)
             )
         _, low, high = _numbers(interval)
         return PathEstimate(path=arm, estimate=value, low=low, high=high)
@@ -296,6 +318,16 @@ def _values(terms: Sequence[tuple[float, float]] | None) -> list[float] | None:
 def _place(block: Block, arm: str) -> int:
     """Where in a block an arm's first slice was."""
     return min(measured.row.position for measured in block.slices[arm])
+
+
+def _stolen(block: Block, arms: Sequence[str]) -> float | None:
+    """The share of the machine's CPU time in the arms' slices that the hypervisor took."""
+    rows = [measured.row for arm in arms for measured in block.slices[arm]]
+    pairs = [(row.machine_steal_seconds, row.machine_seconds) for row in rows]
+    known = [(steal, seconds) for steal, seconds in pairs if steal is not None and seconds]
+    if len(known) < len(rows):
+        return None
+    return math.fsum(steal for steal, _ in known) / math.fsum(seconds for _, seconds in known) / (os.cpu_count() or 1)
 
 
 def _numbers(interval: Interval | Refusal) -> tuple[float | None, float | None, float | None]:

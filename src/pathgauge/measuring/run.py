@@ -1,7 +1,6 @@
 """A whole comparison: from the request to the results document."""
 
 import math
-import os
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,8 +24,6 @@ from pathgauge.results.environment import collect
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.registry import TESTS
-
-STEAL_SHARE = 0.01
 
 
 class Stopped(Exception):
@@ -159,9 +156,6 @@ class Run:
 
     def _warn_of(self, kind: TestKind, arms: Sequence[EngineArm | ServerArm], outcome: Outcome) -> None:
         test = kind.name
-        void = [block for block in outcome.blocks if block.void is not None]
-        if void:
-            self.warn(f"{test}: {len(void)} of {len(outcome.blocks)} blocks are void: {void[-1].void}")
         for arm, seen in zip(arms, outcome.connections, strict=False):
             for option, asked, got in (
                 ("local-buffer", arm.parameters.local_buffer, seen.local_send_buffer),
@@ -174,14 +168,6 @@ class Run:
                         f"{test} on {arm.name}: {option} {asked} was asked, the kernel gave {got // 2} bytes; "
                         "see sysctl net.core.wmem_max net.core.rmem_max"
                     )
-        rows = [slice_.row for block in outcome.blocks for slices in block.slices.values() for slice_ in slices]
-        stolen = math.fsum(row.machine_steal_seconds or 0.0 for row in rows)
-        whole = math.fsum(row.machine_seconds or 0.0 for row in rows) * (os.cpu_count() or 1)
-        if stolen > STEAL_SHARE * whole:
-            self.warn(
-                f"{test}: the hypervisor took {100 * stolen / whole:.2g} % of the machine's CPU time (steal); "
-                "measure when the host is quieter"
-            )
         if any(arm.parameters.local_cpu == arm.parameters.remote_cpu for arm in arms):
             self.warn("both ends share one CPU: what one end gains the other loses")
 

@@ -17,7 +17,7 @@ from pathgauge.statistics.sequence import half_width
 MINIMUM_BLOCKS = 5
 LOOK_GROWTH = 1.25
 MOST_BLOCKS = 100_000
-CLEARLY = 1.3  # a lag-one correlation above this / sqrt(blocks) is taken for real: one in ten is by chance
+UNSEEN = 0.8  # over sqrt(blocks): a correlation that so many blocks cannot show, and that is reckoned with
 MOST_CORRELATION = 0.9
 
 
@@ -71,19 +71,24 @@ def lag_one(values: Sequence[float]) -> float:
 
 
 def widening(correlation: float, count: int) -> float:
-    """By how much values that follow each other make an interval too narrow, if they clearly do; else 1.
+    """By how much values that follow each other may make an interval too narrow; 1 or more.
 
     The mean of so many values of an AR(1) series varies like that of count x (1 - r) / (1 + r) independent ones. The
-    correlation of few values comes out too small by about (1 + 4 r) / count, which is put back.
+    correlation of few values comes out too small by about (1 + 4 r) / count, which is put back; and few values show
+    none where there is one, so that one is reckoned with which shrinks as they become more.
     """
-    if correlation * math.sqrt(count) <= CLEARLY:
-        return 1.0
-    true = min(MOST_CORRELATION, correlation + (1.0 + 4.0 * correlation) / count)
-    return math.sqrt((1.0 + true) / (1.0 - true))
+    likely = correlation + (1.0 + 4.0 * correlation) / count
+    most = min(MOST_CORRELATION, likely + UNSEEN / math.sqrt(count))
+    return math.sqrt((1.0 + most) / (1.0 - most)) if most > 0.0 else 1.0
 
 
-def of_logs(logs: Sequence[float], confidence: float, *, fixed: bool = False) -> Interval | Refusal:
-    """The interval of exp(mean) from independent values on the log scale, one a block."""
+def of_logs(
+    logs: Sequence[float], confidence: float, *, fixed: bool = False, independent: bool = False
+) -> Interval | Refusal:
+    """The interval of exp(mean) from values on the log scale, one a block, in the order of time.
+
+    `fixed` says that their number was fixed beforehand, `independent` that they cannot follow each other.
+    """
     count = len(logs)
     if count < MINIMUM_BLOCKS:
         return Refusal(f"too few valid blocks: {count}, and fewer than {MINIMUM_BLOCKS} say nothing")
@@ -93,20 +98,27 @@ def of_logs(logs: Sequence[float], confidence: float, *, fixed: bool = False) ->
     squares = math.fsum((value - mean) ** 2 for value in logs)
     if squares == 0.0:
         return Refusal("all blocks gave exactly the same value, which no measurement does")
-    half = spread_at(count, confidence, fixed=fixed) * math.sqrt(squares) * widening(lag_one(logs), count)
+    half = spread_at(count, confidence, fixed=fixed) * math.sqrt(squares)
+    if not independent:
+        half *= widening(lag_one(logs), count)
     if not math.isfinite(half):
         return Refusal(f"{count} blocks cannot exclude anything at this confidence")
     return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half), confidence)
 
 
 def of_blocks(
-    baseline: Sequence[float], candidate: Sequence[float], confidence: float, *, fixed: bool = False
+    baseline: Sequence[float],
+    candidate: Sequence[float],
+    confidence: float,
+    *,
+    fixed: bool = False,
+    independent: bool = False,
 ) -> Interval | Refusal:
-    """The ratio candidate / baseline from the values of each block, paired."""
+    """The ratio candidate / baseline from the values of each block, paired; the rest as in `of_logs`."""
     if any(not value > 0.0 for value in (*baseline, *candidate)):
         return Refusal("a block measured 0, and a ratio with 0 says nothing")
     logs = [math.log(after) - math.log(before) for before, after in zip(baseline, candidate, strict=True)]
-    return of_logs(logs, confidence, fixed=fixed)
+    return of_logs(logs, confidence, fixed=fixed, independent=independent)
 
 
 def blocks_needed(count: int, half: float, target: float, confidence: float) -> int | None:
@@ -125,7 +137,14 @@ def blocks_needed(count: int, half: float, target: float, confidence: float) -> 
 Terms = Sequence[tuple[float, float]]
 
 
-def of_sums(baseline: Terms | None, candidate: Terms, confidence: float, *, fixed: bool = False) -> Interval | Refusal:
+def of_sums(
+    baseline: Terms | None,
+    candidate: Terms,
+    confidence: float,
+    *,
+    fixed: bool = False,
+    independent: bool = False,
+) -> Interval | Refusal:
     """The ratio of two metrics that are each a ratio of sums over all blocks, by the jackknife over blocks.
 
     The terms are (numerator, denominator), a pair a block. Without a baseline it is the candidate's value itself.
@@ -147,7 +166,7 @@ def of_sums(baseline: Terms | None, candidate: Terms, confidence: float, *, fixe
     if whole is None or any(part is None for part in without):
         return Refusal("too little was counted for a ratio: a sum is 0")
     pseudo = [count * whole - (count - 1) * part for part in without if part is not None]
-    interval = of_logs(pseudo, confidence, fixed=fixed)
+    interval = of_logs(pseudo, confidence, fixed=fixed, independent=independent)
     if isinstance(interval, Refusal):
         return interval
     shift = math.exp(whole) / interval.estimate  # report the plain ratio, which readers can check, at the centre

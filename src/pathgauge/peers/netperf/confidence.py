@@ -7,9 +7,12 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from pathgauge.peers.netperf.option_table import LEAST_ITERATIONS
 from pathgauge.peers.netperf.record import Confidence
 from pathgauge.peers.netperf.settings import Settings
 from pathgauge.statistics.interval import student
+
+DECIMALS = 3  # of Student's t, as the tables in books have it and netperf's
 
 
 def width(values: Sequence[float], level: int) -> float:
@@ -17,7 +20,7 @@ def width(values: Sequence[float], level: int) -> float:
     mean = statistics.fmean(values)
     if len(values) < 2 or mean <= 0:  # noqa: PLR2004 - one value has no spread
         return 0.0
-    half = student(level / 100, len(values) - 1) * math.sqrt(statistics.variance(values) / len(values))
+    half = round(student(level / 100, len(values) - 1), DECIMALS) * math.sqrt(statistics.variance(values) / len(values))
     return 2 * half / mean
 
 
@@ -46,6 +49,8 @@ def goes_on(settings: Settings, so_far: Confidence) -> bool:
     """Whether another iteration is due."""
     if not iterates(settings):
         return False
-    if so_far.iterations < settings.iterations_min:
+    if so_far.iterations < max(settings.iterations_min, LEAST_ITERATIONS):  # `-i 10,` leaves the least one unsaid
         return True
-    return not so_far.reached and so_far.iterations < settings.iterations_max
+    # netperf's older tests count one less.
+    most = settings.iterations_max - (settings.test == "TCP_SENDFILE")
+    return not so_far.reached and so_far.iterations < most
