@@ -23,7 +23,7 @@ from tests.calibration.simulate import ALPHA, MARGIN, run
 SEED = 20070709
 RUNS = 4000
 BLOCKS = 120
-SPREAD = 0.02
+SPREAD = 0.2
 OURS, OTHER, LINE = "#1b6ca8", "#d1495b", "#777777"
 
 

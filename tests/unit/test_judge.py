@@ -141,7 +141,7 @@ def test_primary_comparisons_share_the_error() -> None:
 def test_undecided_says_what_would_decide() -> None:
     row = judged("TCP_STREAM", blocks_of(6, 0.97e9))["goodput"]
     assert row.verdict == "undecided"
-    assert "% to either side, and about " in row.reason
+    assert "% to either side, so that " in row.reason
     assert row.reason.endswith(" s in all would decide")
     assert "would decide" not in judged("TCP_STREAM", blocks_of(6, 0.97e9), fixed=True)["goodput"].reason
 
@@ -238,3 +238,16 @@ def test_a_period_is_told_in_seconds_of_whole_blocks() -> None:
         ]
         blocks.append(replace(waved, seconds=0.25))
     assert "every 6.0 blocks (1.5 s)" in doubted(blocks)["period"].evidence
+
+
+def test_undecided_says_what_could_have_been_told_and_what_would_decide() -> None:
+    row = judged("TCP_STREAM", blocks_of(6, 0.985e9), margins={"goodput": 0.015})["goodput"]
+    assert row.verdict == "undecided"
+    assert row.resolution is not None
+    assert row.ratio.high is not None
+    assert row.ratio.low is not None
+    half = (row.ratio.high / row.ratio.low) ** 0.5
+    assert 1 + row.resolution == pytest.approx(half * 1.015)
+    assert row.blocks_needed is None or row.blocks_needed > row.blocks
+    fixed = judged("TCP_STREAM", blocks_of(6, 0.985e9), margins={"goodput": 0.015}, fixed=True)["goodput"]
+    assert fixed.blocks_needed is None

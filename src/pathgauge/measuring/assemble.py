@@ -89,6 +89,7 @@ def describe_test(
         blocks=valid,
         void_blocks=sum(len(outcome.blocks) for outcome in outcomes) - valid,
         looks=last.looks,
+        expected_blocks=first.expected,
         stopped=last.stopped,
         seconds=sum(outcome.seconds for outcome in outcomes),
         connections=list(first.connections),

@@ -82,8 +82,11 @@ def _compare(
     if undermining and verdict != "undecided":
         reason = f"{verdict} it would be, but for {' and '.join(undermining)}"
         verdict = "undecided"
-    elif verdict == "undecided" and isinstance(ratio, Interval) and metric.quantile is None:
-        reason += _what_would_decide(ratio, margin, confidence, blocks, fixed=question.fixed)
+    outlook = None
+    if isinstance(ratio, Interval) and metric.quantile is None:
+        outlook = _outlook(ratio, margin, confidence, blocks, fixed=question.fixed)
+        if verdict == "undecided" and not undermining:
+            reason += outlook.words
     estimate, low, high = _numbers(ratio)
     return Comparison(
         test=question.kind.name,
@@ -106,6 +109,8 @@ def _compare(
         verdict=verdict,
         reason=reason,
         blocks=len(blocks),
+        resolution=outlook.resolution if outlook else None,
+        blocks_needed=outlook.blocks if outlook and verdict == "undecided" else None,
         measured_seconds=math.fsum(
             m.row.local_seconds for b in blocks for n in (baseline, candidate) for m in b.slices[n]
         ),
@@ -114,20 +119,34 @@ def _compare(
     )
 
 
-def _what_would_decide(
-    ratio: Interval, margin: float, confidence: float, blocks: Sequence[Block], *, fixed: bool
-) -> str:
-    """How fine this run could see, and how long one would have to be that decides, if all stays as it is."""
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """How small a difference could have been told, as a fraction, and the blocks and seconds that would decide, if all
+    stays as it is; None where nothing would, or the number of blocks was fixed.
+    """
+
+    resolution: float
+    blocks: int | None
+    seconds: float | None
+    words: str
+
+
+def _outlook(ratio: Interval, margin: float, confidence: float, blocks: Sequence[Block], *, fixed: bool) -> _Outlook:
     half = math.log(ratio.high / ratio.low) / 2.0
-    said = f"; it is {100 * math.expm1(half):.2g} % to either side"
-    missing = abs(abs(math.log(ratio.estimate)) - math.log1p(margin))
+    resolution = math.expm1(half + math.log1p(margin))
+    said = (
+        f"; it is {100 * math.expm1(half):.2g} % to either side, "
+        f"so that a difference of {100 * resolution:.2g} % or more could have been told"
+    )
     if fixed:
-        return said
+        return _Outlook(resolution, None, None, said)
+    missing = abs(abs(math.log(ratio.estimate)) - math.log1p(margin))
     needed = intervals.blocks_needed(len(blocks), half, missing, confidence)
     if needed is None:
-        return f"{said}, and the difference is too near the margin for any time to decide"
+        said += "; what was seen is too near the margin for any time to decide"
+        return _Outlook(resolution, None, None, said)
     seconds = needed * math.fsum(block.seconds for block in blocks) / len(blocks)
-    return f"{said}, and about {significant(seconds, 2)} s in all would decide"
+    return _Outlook(resolution, needed, seconds, f"{said}; about {significant(seconds, 2)} s in all would decide")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,12 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """One test, measured: all blocks, and the comparisons as of the last look."""
+    """One test, measured: all blocks, and how many the first look expected to be needed (None: no more, or unknown)."""
 
     plan: Plan
     blocks: list[Block] = field(default_factory=list)
     looks: int = 0
+    expected: int | None = None
     stopped: str = ""
     seconds: float = 0.0
     connections: list[Connection] = field(default_factory=list)
@@ -128,6 +129,8 @@ def run_test(
             at = next_look(outcome.valid) if rarely else outcome.valid + 1 + outcome.valid // RARER
             outcome.looks += 1
             current = tuple(look(outcome.looks))
+            if outcome.looks == 1:
+                outcome.expected = max((row.blocks_needed for row in current if row.blocks_needed), default=None)
             if current and all(row.verdict != "undecided" for row in current):
                 outcome.stopped = "settled"
             elif blocks is not None and outcome.valid >= blocks:

@@ -39,6 +39,12 @@ def look_of(stream: TextIO) -> Look:
 _ANY_WIDTH = 1000
 
 
+def _blocks(progress: Progress) -> str:
+    """`12`, or `12 of ~60` where it can be told what a verdict will take."""
+    needed = max((row.blocks_needed for row in progress.current if row.primary and row.blocks_needed), default=None)
+    return str(progress.blocks) if needed is None else f"{progress.blocks} of ~{needed}"
+
+
 class Lines:
     """An observer that prints a plain line for each finished test, and warnings as they come.
 
@@ -151,7 +157,9 @@ class Live:
             progress = self._seen.get(test)
             rows = [row for row in self._final.get(test, progress.current if progress else ()) if row.primary]
             clock = f"{progress.elapsed:.1f}/{progress.budget:g} s" if progress else ""
-            blocks = str(progress.blocks) if progress else ""
+            blocks = ""
+            if progress is not None:
+                blocks = str(progress.blocks) if test in self._final else _blocks(progress)
             if not rows:
                 state = "measuring" if progress else "waiting"
                 table.add_row(test, *("" for _ in values), "", blocks, clock, Text(state, style="dim"))

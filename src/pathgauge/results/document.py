@@ -52,10 +52,13 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One test and one metric, one candidate against the baseline. `parameters` are the baseline's,
-    `candidate_parameters` those of the candidate that differ from them. `measured_seconds` is what the slices of both
-    took together. `family` is how many primary comparisons of the test share the error: each interval is made at a
-    confidence of 1 - (1 - confidence) / family, so that all of them hold together with `confidence`.
+    """One test and one metric, one candidate against the baseline.
+
+    `parameters` are the baseline's, `candidate_parameters` those of the candidate that differ from them.
+    `measured_seconds` is what the slices of both took together. `resolution` is the least difference, a fraction, that
+    this run could have told from one within the margin, `blocks_needed` how many blocks would decide, if all stays as
+    it is. `family` is how many primary comparisons of the test share the error: each interval is made at a confidence
+    of 1 - (1 - confidence) / family, so that all of them hold together with `confidence`.
     """
 
     test: str
@@ -73,6 +76,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     verdict: VerdictName
     reason: str
     blocks: int
+    resolution: float | None = None
+    blocks_needed: int | None = None
     measured_seconds: float
     spread: Spread | None = None
     doubts: list[Doubt] = []
@@ -139,7 +144,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
-    """How one test was run over all its paths; `seconds` is its whole time, connecting and waiting included."""
+    """How one test was run over all its paths; `seconds` is its whole time, connecting and waiting included,
+    `expected_blocks` what the first look forecast that it would take.
+    """
 
     __test__ = False  # not a pytest class
 
@@ -154,6 +161,7 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int
     void_blocks: int
     looks: int
+    expected_blocks: int | None = None
     stopped: str
     seconds: float = 0.0
     connections: list[Connection] = []
