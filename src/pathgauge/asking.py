@@ -29,7 +29,7 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
     from pathgauge.paths.spec import parse_paths
 
     vary = cast("Vary | None", values.get("vary"))
-    specs = parse_paths(tuple(paths) or (DEFAULT_PATHS[:1] if vary else DEFAULT_PATHS))
+    specs = _existing(paths, values) or parse_paths(tuple(paths) or (DEFAULT_PATHS[:1] if vary else DEFAULT_PATHS))
     tests = _tests(values)
     _check_shape(specs, tests, vary, named="test" in values)
     given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
@@ -69,6 +69,27 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
         raise UserError("--labs builds labs of ours, and a --server is elsewhere", hint="leave one out")
     _check_datagrams(request, tests)
     return request
+
+
+def _existing(paths: Sequence[str], values: Mapping[str, object]) -> tuple[PathSpec, ...]:
+    """The paths that exist already; they are not compared with those of a lab, whose wire they do not share."""
+    found = cast("tuple[PathSpec, ...]", values.get("path", ()))
+    if not found:
+        return ()
+    if paths:
+        raise UserError(
+            f"{paths[0]} is built in a lab, and {found[0].name} exists already: they share no wire",
+            hint="compare paths of one sort: --path a=FROM,TO --path b=FROM,TO",
+        )
+    for option in ("wire", "link-rate", "server", "labs"):
+        if option in values:
+            raise UserError(
+                f"--{option} is for paths of a lab, and those of --path exist already", hint="leave one out"
+            )
+    names = [spec.name for spec in found]
+    if len(set(names)) < len(names):
+        raise UserError("two paths have the same name", hint="--path a=FROM,TO --path b=FROM,TO")
+    return found
 
 
 def _tests(values: Mapping[str, object]) -> list[TestKind]:

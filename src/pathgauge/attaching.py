@@ -23,9 +23,7 @@ def build(values: Mapping[str, object], specs: Sequence[PathSpec]) -> Attachment
         raise UserError("--server needs the device that leads to it", hint="--device eth0; see them with: ip link")
     if "wire" in values or "link-rate" in values:
         raise UserError("the way to a server elsewhere is not ours to shape", hint="leave out --wire and --link-rate")
-    for spec in specs:
-        if kinds()[spec.kind].needs_own_wire(spec.options):
-            raise UserError(f"{spec.name} takes the whole device for itself", hint="--device is not ours to give away")
+    _check_kinds(specs)
     addresses = _addresses(cast("Sequence[tuple[str, str]]", values.get("address", ())), specs)
     address, family = _resolved(server[0], ipv6=bool(values.get("ipv6")))
     for name, text in addresses.items():
@@ -35,6 +33,16 @@ def build(values: Mapping[str, object], specs: Sequence[PathSpec]) -> Attachment
                 hint=f"--address {name}=ADDRESS/PREFIX in the server's network",
             )
     return Attachment(cast("str", values["device"]), address, family, addresses)
+
+
+def _check_kinds(specs: Sequence[PathSpec]) -> None:
+    for spec in specs:
+        kind = kinds()[spec.kind]
+        if not kind.attachable:
+            able = ", ".join(name for name, other in kinds().items() if other.attachable)
+            raise UserError(f"{spec.name}, of the kind {kind.name}, takes a lab of ours", hint=f"these do not: {able}")
+        if kind.needs_own_wire(spec.options):
+            raise UserError(f"{spec.name} takes the whole device for itself", hint="--device is not ours to give away")
 
 
 def _addresses(pairs: Sequence[tuple[str, str]], specs: Sequence[PathSpec]) -> dict[str, str]:

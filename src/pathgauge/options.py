@@ -93,6 +93,12 @@ def _parse_margin(text: str) -> tuple[str | None, float]:
     return (_parse_metric(metric) if separator else None), quantities.parse_margin(percent)
 
 
+def _parse_path(text: str) -> object:
+    from pathgauge.paths.endpoint import parse_path
+
+    return parse_path(text)
+
+
 def _parse_wire(text: str) -> int:
     key, _, value = text.partition("=")
     if key.strip() != "rate" or "," in value:
@@ -232,6 +238,8 @@ OPTIONS: dict[str, Option] = {
         _parameter("local-cpu", "CPU", "number of the CPU the client runs on", _cpu, "chosen, and stated"),
         _parameter("remote-cpu", "CPU", "number of the CPU the server runs on", _cpu, "chosen, and stated"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
+        Option("path", "NAME=FROM,TO[,ADDRESS]",
+               "a path that exists, between local, netns:NAME, pid:N, container:NAME", _parse_path, "none", LAB, True),
         Option("set", "NAME.KEY=VALUE", "a test parameter of one path alone, or the rate of a wire of its own",
                _parse_setting, "nothing", LAB, True),
         Option("wire", "rate=RATE", "shape the wire to a rate, bit/s as tc writes it", _parse_wire, "unshaped", LAB),

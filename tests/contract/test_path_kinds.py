@@ -1,14 +1,15 @@
 """What holds for every registered kind of path with every value of its options: a new one is tested by being there."""
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from pathgauge.errors import MissingFeature
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.namespaces import inside
 from pathgauge.paths.registry import Kind, kinds, probe_kinds
@@ -34,19 +35,30 @@ def full(spec: PathSpec) -> PathSpec:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """All cases at once, behind a baseline: they have to live together."""
-    try:
-        built = Lab.build([PathSpec("base", "host"), *map(full, CASES)], WireSpec())
-    except MissingFeature as error:
-        pytest.skip(f"kernel lacks {str(error).removeprefix('this kernel has no ')}")
-    with built:
-        yield built
+def labs() -> Iterator[dict[str, Lab]]:
+    """The labs by the name of a case: one holds all that a client may start from, each way in has its own."""
+    lacking = {name for name, reason in probe_kinds().items() if reason is not None}
+    there = [full(case) for case in CASES if case.kind not in lacking]
+    out = [case for case in there if not kinds()[case.kind].serves]
+    groups = [out, *([case] for case in there if case not in out)]
+    with ExitStack() as stack:
+        found: dict[str, Lab] = {}
+        for group in groups:
+            lab = stack.enter_context(Lab.build([PathSpec("base", "host"), *group], WireSpec()))
+            found |= {case.name: lab for case in group}
+        yield found
 
 
 @pytest.fixture(params=CASES, ids=lambda spec: spec.name)
+def lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
+    if request.param.name not in labs:
+        pytest.skip(f"kernel lacks {request.param.kind}")
+    return labs[request.param.name]
+
+
+@pytest.fixture
 def path(request: pytest.FixtureRequest, lab: Lab) -> BuiltPath:
-    return lab.paths[request.param.name]
+    return lab.paths[request.node.callspec.params["lab"].name]
 
 
 def transfer(path: BuiltPath, family: str, size: int = PAYLOAD) -> None:
@@ -60,8 +72,9 @@ def transfer(path: BuiltPath, family: str, size: int = PAYLOAD) -> None:
         listening.bind((path.server_addresses[family], 0))  # type: ignore[index]  # one of the two, by the test's parameter
         listening.listen()
         sending.bind((path.client_addresses[family], 0))  # type: ignore[index]  # the same
-        sending.connect(listening.getsockname()[:2])
-        receiving, _ = listening.accept()
+        sending.connect((path.reached_addresses[family], listening.getsockname()[1]))  # type: ignore[index]  # the same
+        receiving, peer = listening.accept()
+        assert peer[0] == path.seen_addresses[family]  # type: ignore[index]  # the same
 
         def write() -> None:
             sending.sendall(bytes(size))
@@ -79,6 +92,9 @@ def transfer(path: BuiltPath, family: str, size: int = PAYLOAD) -> None:
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_payload_goes_through_the_paths_own_devices_and_no_others(lab: Lab, path: BuiltPath, family: str) -> None:
+    if family not in path.client_addresses:
+        assert path.spec.kind == "ipip"
+        return
     transfer(path, family, 1000)  # neighbours are resolved
     before = lab.link_counters()
     transfer(path, family)
@@ -90,14 +106,18 @@ def test_payload_goes_through_the_paths_own_devices_and_no_others(lab: Lab, path
         assert carried >= PAYLOAD or carried < PAYLOAD / 100, key
 
 
-def test_devices_run_from_the_clients_to_the_servers(path: BuiltPath) -> None:
-    assert [device.role for device in path.devices] in (["own", "wire"], ["own", "lower", "wire"])
-    assert path.devices[0].namespace == path.client_namespace_name
-    assert path.devices[-1].namespace == path.server_namespace_name
-    assert path.mtu == min(device.mtu for device in path.devices) == 1500
-    assert path.wire == f"{path.devices[-2].name}-{path.devices[-1].name}"
+def test_devices_run_from_the_container_to_beyond_the_wire(path: BuiltPath) -> None:
+    kind = kinds()[path.spec.kind]
+    assert re.fullmatch("own( lower)* wire( beyond)*", " ".join(device.role for device in path.devices))
+    ends = [path.client_namespace_name, path.server_namespace_name]
+    assert [path.devices[0].namespace, path.devices[-1].namespace] == (ends[::-1] if kind.serves else ends)
+    assert path.mtu == min(device.mtu for device in path.devices)
+    assert 1300 <= path.mtu <= 1500
+    near, far = path.wire.split("-")
+    names = [device.name for device in path.devices]
+    assert names[names.index(far) - 1] == near
     for device in path.devices:
-        assert device.kind in ("veth", kinds()[path.spec.kind].link_kind)
+        assert device.kind in ("veth", kind.link_kind)
         assert device.queue_discipline == "noqueue"
         assert {"tx", "sg", "tso", "gso", "gro"} <= set(device.offloads)
 
@@ -105,7 +125,17 @@ def test_devices_run_from_the_clients_to_the_servers(path: BuiltPath) -> None:
 def test_a_wire_is_shared_unless_the_kind_claims_it(lab: Lab, path: BuiltPath) -> None:
     kind: Kind = kinds()[path.spec.kind]
     sharing = [other.spec.name for other in lab.paths.values() if other.wire == path.wire]
-    assert (sharing == [path.spec.name]) == kind.needs_own_wire(path.spec.options)
+    assert (sharing == [path.spec.name]) == (kind.direct or kind.needs_own_wire(path.spec.options))
+
+
+@pytest.mark.parametrize("rate", [50_000_000])
+def test_every_wire_is_shaped_at_both_ends(lab: Lab, path: BuiltPath, rate: int) -> None:
+    with Lab.build([PathSpec("base", "host"), path.spec], WireSpec(rate=rate)) as shaped:
+        (built,) = [other for other in shaped.paths.values() if other.spec == path.spec]
+        near, far = built.wire.split("-")
+        ends = {device.name: device.queue_discipline for device in built.devices if device.name in (near, far)}
+        assert ends == {near: "tbf", far: "tbf"}
+        assert built.rate == rate
 
 
 def test_clients_differ_unless_they_are_the_same_device(lab: Lab) -> None:
@@ -118,13 +148,14 @@ def test_every_kind_is_probed_by_building_it() -> None:
     reasons = probe_kinds()
     assert list(reasons) == list(kinds())
     for name, reason in reasons.items():
-        link_kind = kinds()[name].link_kind or "veth"
-        assert reason is None or reason == f"this kernel has no {link_kind}"
+        kind = kinds()[name]
+        lacks = {f"this kernel has no {kind.link_kind or 'veth'}", f"this machine has no {kind.needs}"}
+        assert reason is None or reason in lacks
 
 
 def test_a_kind_is_one_short_file_of_its_own() -> None:
     for name, kind in kinds().items():
         module = kind.build.__module__
-        assert module == f"pathgauge.paths.{name}"
+        assert module == f"pathgauge.paths.kinds.{name}"
         lines = len(Path(kind.build.__code__.co_filename).read_text(encoding="utf-8").splitlines())
         assert 15 <= lines <= 150

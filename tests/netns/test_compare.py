@@ -272,7 +272,9 @@ def arm(engine: Engine, test: str, path: BuiltPath, **parameters: object) -> Eng
 def test_a_path_that_is_bypassed_does_not_count(lab: Lab, test: str) -> None:
     host, macvlan = lab.paths["host"], lab.paths["macvlan"]
     namespace, addresses = host.client_namespace, host.client_addresses
-    bypassed = replace(macvlan, client_namespace=namespace, client_addresses=addresses)
+    bypassed = replace(
+        macvlan, client_namespace=namespace, client_addresses=addresses, seen_addresses=host.seen_addresses
+    )
     with Engine(lab, 1, None) as engine:
         under = arm(engine, test, bypassed)
         under.open()

@@ -15,6 +15,7 @@ import pytest
 
 from pathgauge import errors, options
 from pathgauge.cli import main as cli
+from pathgauge.paths.reference import MARK, reference_markdown
 from pathgauge.paths.registry import kinds
 from pathgauge.paths.spec import parse_paths
 from pathgauge.peers.netperf import options as netperf_options
@@ -234,12 +235,15 @@ def test_every_exit_code_is_documented() -> None:
         assert re.search(rf"^\| {error.exit_code} \|.*`{error.__name__}`", page, re.MULTILINE)
 
 
-def test_every_kind_of_path_is_documented() -> None:
+def test_the_page_of_the_kinds_of_path_is_what_their_files_say() -> None:
     page = (REFERENCE / "path-kinds.md").read_text(encoding="utf-8")
+    _, mark, sections = page.partition(MARK)
+    assert mark
+    assert sections == reference_markdown()
     for kind in kinds().values():
-        _, found, section = page.partition(f"\n## {kind.name}\n")
-        assert found
-        section = section.partition("\n## ")[0]
+        section = sections.partition(f"\n## {kind.name}\n")[2].partition("\n## ")[0]
+        assert f"The kind `{kind.name}`: " in section
+        assert "──wire──" in section, "it has a drawing"
         for option in kind.options:
             assert f"`{option.name}`" in section
             assert [value for value in option.values if f"`{value}`" not in section] == []

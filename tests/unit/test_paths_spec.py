@@ -38,9 +38,9 @@ def test_names_are_unique(arguments: list[str], names: list[str]) -> None:
     ("argument", "sentence", "hint"),
     [
         ("hots", "no kind of path 'hots'", "did you mean host"),
-        ("zzzzzz", "no kind of path 'zzzzzz'", "host, macvlan"),
-        ("", "names no kind", "host, macvlan"),
-        ("a=", "names no kind", "host, macvlan"),
+        ("zzzzzz", "no kind of path 'zzzzzz'", "host, moved"),
+        ("", "names no kind", "host, moved"),
+        ("a=", "names no kind", "host, moved"),
         ("=host", "cannot name a path", "a=host"),
         ("-a=host", "cannot name a path", "a=host"),
         ("a/b=host", "cannot name a path", "a=host"),

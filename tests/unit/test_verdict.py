@@ -1,13 +1,23 @@
 """The three verdicts and the refusal."""
 
+from collections import Counter
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pathgauge.statistics.interval import Interval, Refusal
+from pathgauge.results.document import VerdictName
+from pathgauge.statistics.interval import Interval, Refusal, of_blocks, of_sums
+from pathgauge.statistics.quantile import of_histograms
 from pathgauge.statistics.verdict import decide
 
-MIRROR = {"slower": "faster", "faster": "slower", "equivalent": "equivalent", "undecided": "undecided"}
+MIRROR: dict[VerdictName, VerdictName] = {
+    "slower": "faster",
+    "faster": "slower",
+    "equivalent": "equivalent",
+    "undecided": "undecided",
+}
 
 
 @pytest.mark.parametrize(
@@ -47,3 +57,37 @@ def test_swapping_the_paths_mirrors_the_verdict(centre: float, width: float, mar
     there, _ = decide(Interval(centre, low, high, 0.95), margin, better)  # type: ignore[arg-type]
     back, _ = decide(Interval(1 / centre, 1 / high, 1 / low, 0.95), margin, better)  # type: ignore[arg-type]
     assert back == MIRROR[there]
+
+
+VALUES = np.geomspace(0.5, 2.0, 400)
+
+
+def estimated(kind: str, before: np.ndarray, after: np.ndarray, *, fixed: bool) -> Interval | Refusal:
+    """The ratio of two paths by one of the three ways, from transactions of shape (blocks, transactions)."""
+    if kind == "blocks":
+        return of_blocks(before.mean(axis=1).tolist(), after.mean(axis=1).tolist(), 0.95, fixed=fixed)
+    if kind == "sums":
+        terms = [[(float(block.sum()), float(block.size)) for block in side] for side in (before, after)]
+        return of_sums(terms[0], terms[1], 0.95, fixed=fixed)
+    places = [np.searchsorted(VALUES, side) for side in (before, after)]
+    counts = [np.array([np.bincount(row, minlength=401)[:400] for row in side], dtype=float) for side in places]
+    return of_histograms(counts[0], counts[1], VALUES, 0.5, 0.95, fixed=fixed)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize("kind", ["blocks", "sums", "histograms"])
+def test_swapping_the_paths_mirrors_what_is_measured(kind: str, fixed: bool) -> None:
+    """From the blocks to the verdict, over ratios that lead to each verdict; the seed is fixed."""
+    generator = np.random.default_rng(20070709)
+    seen: Counter[VerdictName] = Counter()
+    for ratio in np.geomspace(0.9, 1 / 0.9, 41):
+        before, after = (scale * np.exp(0.1 * generator.standard_normal((8, 200))) for scale in (1.0, ratio))
+        there, back = estimated(kind, before, after, fixed=fixed), estimated(kind, after, before, fixed=fixed)
+        assert isinstance(there, Interval)
+        assert isinstance(back, Interval)
+        edges = [there.low, there.estimate, there.high]
+        assert edges == pytest.approx([1 / back.high, 1 / back.estimate, 1 / back.low], rel=1e-12)
+        verdicts = [decide(found, 0.04, "lower")[0] for found in (there, back)]
+        assert verdicts[1] == MIRROR[verdicts[0]]
+        seen[verdicts[0]] += 1
+    assert set(seen) == set(MIRROR)

@@ -26,6 +26,7 @@ from pathgauge.quantities import nearest, quoted
 VERBS = {
     "compare": "compare paths, or settings of one path",
     "calibrate": "see whether this machine finds what is there, and nothing else",
+    "paths": "list the kinds of path, and what this machine has of them",
     "lab": "keep a lab standing, look into it, take it down",
     "doctor": "say what this machine can do and what disturbs it",
     "show": "print the table of a results document again",

@@ -64,7 +64,7 @@ def connect(made: socket.socket, address: str, peer: tuple[str, int]) -> None:
     except OSError as error:
         raise MachineError(
             f"the path from {address} to {peer[0]} does not connect: {error.strerror or error}",
-            hint="look into it: pathgauge lab up PATH..., then pathgauge lab exec NAME -- ping",
+            hint="no route back, or a firewall? see with ping, from inside: pathgauge lab exec, ip netns exec",
         ) from error
 
 

@@ -116,7 +116,7 @@ class EngineArm:
     def open(self) -> None:
         """Make a fresh connection, with a loop at each end of it; the active one waits for its order."""
         family: Literal["ipv4", "ipv6"] = "ipv6" if self.parameters.ipv6 else "ipv4"
-        server, client = self.path.server_addresses[family], self.path.client_addresses[family]
+        path = self.path
         local, remote = self.engine.ends["local"], self.engine.ends["remote"]
         for slot in (self.local, self.remote):
             self.engine.board.reset(slot)
@@ -126,7 +126,7 @@ class EngineArm:
                 namespace=self.path.server_space,
                 transport=self.kind.transport,
                 ipv6=self.parameters.ipv6,
-                address=server,
+                address=path.server_addresses[family],
                 options=self._options("remote"),
             )
             self.port = _port(remote.order(prepare))
@@ -135,15 +135,21 @@ class EngineArm:
             namespace=self.path.client_namespace,
             transport=self.kind.transport,
             ipv6=self.parameters.ipv6,
-            address=client,
-            peer_address=server,
+            address=path.client_addresses[family],
+            peer_address=path.reached_addresses[family],
             peer_port=self.port,
             options=self._options("local"),
             work=self._work("local"),
         )
         own = _port(local.order(connect))
         remote.order(
-            Accept(slot=self.remote, key=self.index, peer_address=client, peer_port=own, work=self._work("remote"))
+            Accept(
+                slot=self.remote,
+                key=self.index,
+                peer_address=path.seen_addresses[family],
+                peer_port=own,
+                work=self._work("remote"),
+            )
         )
 
     def warm(self, seconds: float) -> Warmed:

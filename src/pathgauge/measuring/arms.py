@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -25,6 +26,8 @@ def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[EngineAr
     """One arm for each path, or for each value of `vary`; the first is the baseline. Raises UserError."""
     paths = engine.lab.paths
     mtu = min(path.mtu for path in paths.values())
+    for name, path, changes in _variants(request, paths, kind):
+        _check_family(name, path, ipv6=bool(changes.get("ipv6", request.parameters.ipv6)))
     common = placed(request.parameters)  # before any arm's own changes, so that one end's CPU never moves the other's
     if request.attachment is not None:
         return _against_server(request, engine, kind, mtu)
@@ -44,6 +47,13 @@ def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[EngineAr
             )
         )
     return arms
+
+
+def _check_family(name: str, path: BuiltPath, *, ipv6: bool) -> None:
+    family: Literal["ipv4", "ipv6"] = "ipv6" if ipv6 else "ipv4"
+    if family not in path.client_addresses:
+        other = "leave out --ipv6" if ipv6 else "--ipv6"
+        raise UserError(f"the path {name} has no {family} addresses", hint=f"{other}, or leave the path out")
 
 
 def _quiet(rate: int | None) -> float:

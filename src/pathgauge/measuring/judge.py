@@ -308,15 +308,19 @@ class _Sides:
         return sides, seconds(places)
 
     def _of_histograms(self, baseline: str | None, candidate: str) -> Interval | Refusal:
-        import numpy as np
-
         dense = self._dense([candidate] if baseline is None else [candidate, baseline])
         if dense is None or self.metric.quantile is None:
             return Refusal("no transaction was timed")
-        sides, values = dense
-        generator = np.random.default_rng(self.seed)
-        other = None if baseline is None else sides[1]
-        return of_histograms(other, sides[0], values, self.metric.quantile, self.confidence, generator)
+        (after, *before), values = dense
+        return of_histograms(
+            before[0] if before else None,
+            after,
+            values,
+            self.metric.quantile,
+            self.confidence,
+            fixed=self.fixed,
+            independent=self.over_labs,
+        )
 
     def _quantile(self, arm: str) -> float | None:
         dense = self._dense([arm])

@@ -1,7 +1,7 @@
 """The plan of addresses: for each wire of a lab a /20 out of 198.18.0.0/15 (RFC 2544's range) and a ULA /64."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_interface
 from typing import Literal
 
 from pathgauge.errors import UserError
@@ -28,13 +28,30 @@ class Address:
     text: str
     prefix: int
 
+    @property
+    def network(self) -> str:
+        """The network that it is in, in CIDR."""
+        return str(ip_interface(f"{self.text}/{self.prefix}").network)
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A network of the lab in each family in use."""
+
+    number: int
+    families: tuple[Family, ...]
+
+    def addresses(self, number: int) -> tuple[Address, ...]:
+        """Those of one of its ends. Raises UserError where the plan has no more."""
+        return tuple(address(self.number, number, family) for family in self.families)
+
 
 def address(wire: int, number: int, family: Family) -> Address:
     """The `number`-th address (1 - 4094) on a wire (0 - 31). Raises UserError where the plan has no more of either."""
     if not 0 <= wire < MAX_WIRES:
         raise UserError(
-            f"a lab has room for {MAX_WIRES} wires",
-            hint="ask for fewer paths that need a wire of their own (macvlan:mode=passthru)",
+            f"a lab has room for {MAX_WIRES} wires and networks",
+            hint="ask for fewer paths that need one of their own",
         )
     if not 1 <= number <= LAST_CANDIDATE:
         raise UserError(f"a wire has room for {LAST_CANDIDATE} addresses", hint="ask for fewer paths")

@@ -13,20 +13,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_interface
 
-from pathgauge.errors import MissingPrivilege, UserError
+from pathgauge.errors import InternalError, MissingPrivilege, UserError
 from pathgauge.paths import messages
-from pathgauge.paths.addresses import Address, Family
+from pathgauge.paths.addresses import Address, Family, Subnet
 from pathgauge.paths.netlink import LinkFacts, in_namespace
-from pathgauge.paths.registry import Placement, kinds
-from pathgauge.paths.topology import HOST, SERVER, LabSpace, Topology, device_of
+from pathgauge.paths.registry import Placement, Space, kinds
+from pathgauge.paths.spaces import LabSpace
+from pathgauge.paths.topology import HOST, SERVER, Topology, by_family, device_of
 from pathgauge.paths.types import Attachment, PathSpec
+
+_ELSEWHERE = "this kind of path was not made to be built on a device of the caller's"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptSpace(LabSpace):
     """The caller's own namespace, in which nothing is configured."""
 
-    def configure(self, device: str, addresses: Sequence[Address]) -> None:
+    def configure(self, device: str, addresses: Sequence[Address] = ()) -> None:
         """Only notes what is there."""
         self.devices[device] = {each.family: each.text for each in addresses}
 
@@ -52,7 +55,7 @@ class AttachedTopology(Topology):
         own = in_namespace(namespace, lambda links: links.addresses(device))
         host.configure(device, own)
         placements = [(spec, kinds()[spec.kind].build(AttachedSite(self, spec.name, own), spec)) for spec in specs]
-        facts = {space.name: self.examine(space) for space in self.spaces.values()}
+        facts = {space.name: space.examine() for space in self.spaces.values()}
         return tuple(self._describe_attached(spec, placement, facts) for spec, placement in placements)
 
     def wire_facts(self) -> dict[str, str | int | None]:
@@ -73,8 +76,10 @@ class AttachedTopology(Topology):
             rate=None,
             client=placement.space.name,
             server=SERVER,
-            client_addresses={each.family: each.text for each in placement.addresses},
+            client_addresses=by_family(placement.addresses),
             server_addresses={self.attachment.family: self.attachment.server},
+            reached_addresses={self.attachment.family: self.attachment.server},
+            seen_addresses=by_family(placement.addresses),
             devices=tuple(through),
             mtu=min(each.mtu for each in through),
         )
@@ -93,8 +98,38 @@ class AttachedSite:
         return self.topology.spaces[HOST]
 
     @property
+    def near(self) -> LabSpace:
+        return self.host
+
+    @property
+    def server(self) -> LabSpace:
+        raise InternalError(_ELSEWHERE)
+
+    @property
     def lower(self) -> str:
         return self.topology.attachment.device
+
+    @property
+    def far(self) -> str:
+        raise InternalError(_ELSEWHERE)
+
+    def new_name(self, prefix: str) -> str:
+        """Unused: what is made on the caller's device lies in namespaces of its own."""
+        del prefix
+        raise InternalError(_ELSEWHERE)
+
+    def new_subnet(self) -> Subnet:
+        """Unused: the network is the caller's."""
+        raise InternalError(_ELSEWHERE)
+
+    def far_addresses(self) -> tuple[Address, ...]:
+        """Unused: only the server's one address is known."""
+        raise InternalError(_ELSEWHERE)
+
+    def shape(self, space: Space, device: str) -> None:
+        """Unused: the caller's device is as it is."""
+        del space, device
+        raise InternalError(_ELSEWHERE)
 
     def new_space(self) -> LabSpace:
         """A namespace named after the path."""

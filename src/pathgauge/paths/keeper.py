@@ -49,6 +49,7 @@ def main(channel_number: int, parent: int) -> NoReturn:
 def _build(channel: socket.socket, *, rootless: bool) -> None:
     from pathgauge.paths import messages
     from pathgauge.paths.attached import AttachedTopology
+    from pathgauge.paths.existing import ExistingTopology
     from pathgauge.paths.topology import Topology
 
     order = messages.receive_order(channel)
@@ -57,7 +58,10 @@ def _build(channel: socket.socket, *, rootless: bool) -> None:
     if not isinstance(order, messages.Build):
         raise InternalError("the keeper of a lab was told to release what it had not built")
     topology: Topology
-    if order.attachment is not None:
+    if any(spec.found is not None for spec in order.paths):
+        topology = ExistingTopology(rootless=rootless)
+        paths = topology.build(order.paths, order.wire)
+    elif order.attachment is not None:
         topology = attached = AttachedTopology(order.attachment, rootless=rootless)
         paths = attached.build_attached(order.paths)
     else:

@@ -122,6 +122,8 @@ def _path(placed: messages.Placed, namespaces: dict[str, int]) -> BuiltPath:
         server_namespace_name=placed.server,
         client_addresses=placed.client_addresses,
         server_addresses=placed.server_addresses,
+        reached_addresses=placed.reached_addresses,
+        seen_addresses=placed.seen_addresses,
         devices=placed.devices,
         mtu=placed.mtu,
     )

@@ -52,6 +52,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     server: str
     client_addresses: dict[Family, str]
     server_addresses: dict[Family, str]
+    reached_addresses: dict[Family, str]
+    seen_addresses: dict[Family, str]
     devices: tuple[DeviceRef, ...]
     mtu: int
 

@@ -7,7 +7,7 @@ that entered the namespace: see `in_namespace`.
 import errno
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -25,6 +25,7 @@ from pathgauge.paths.shaping import Shaping
 T = TypeVar("T")
 
 _GLOBAL = 0  # RT_SCOPE_UNIVERSE
+_FAMILIES: dict[int, Family] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 _NO_DAD = 0x02  # IFA_F_NODAD: the address is usable at once
 _OFFLOADS = {
     "tx": "tx-checksumming",
@@ -36,9 +37,17 @@ _OFFLOADS = {
 _FEATURES = {
     "veth": "CONFIG_VETH",
     "macvlan": "CONFIG_MACVLAN",
+    "ipvlan": "CONFIG_IPVLAN",
+    "bridge": "CONFIG_BRIDGE",
+    "vlan": "CONFIG_VLAN_8021Q",
+    "vxlan": "CONFIG_VXLAN",
+    "geneve": "CONFIG_GENEVE",
+    "gre": "CONFIG_NET_IPGRE",
+    "ipip": "CONFIG_NET_IPIP",
+    "netkit": "CONFIG_NETKIT",
     "tbf": "CONFIG_NET_SCH_TBF",
 }
-_MODULES = {"tbf": "sch_tbf"}
+_MODULES = {"tbf": "sch_tbf", "vlan": "8021q", "gre": "ip_gre"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,26 @@ class LinkFacts:
     queue_discipline: str
     operational: bool
     offloads: dict[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """What a device stands on: a pair's other end, or a lower device. `name` if that is in the same namespace, else its
+    `index` in the namespace that has the id `namespace` here.
+    """
+
+    index: int
+    name: str
+    namespace: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How an address is reached: by which device, from which own address, and whether without a gateway."""
+
+    device: str
+    source: str
+    direct: bool
 
 
 class Links:
@@ -67,16 +96,36 @@ class Links:
     ) -> None:
         self._route.close()
 
-    def add_veth(self, name: str, peer: str, *, into: int) -> None:
-        """A pair of devices, the peer in the network namespace `into` (a descriptor)."""
-        with _explained("veth"):
-            self._route.link("add", ifname=name, kind="veth", peer={"ifname": peer, "net_ns_fd": into})
+    def add(self, kind: str, name: str, *, into: int, lower: str | None, settings: Mapping[str, object]) -> None:
+        """A device of a kind, in the network namespace `into` (a descriptor), on `lower` where the kind has such.
 
-    def add_macvlan(self, name: str, *, lower: str, mode: str, into: int) -> None:
-        """A macvlan device on `lower`, in the network namespace `into` (a descriptor)."""
-        with _explained("macvlan"):
-            link = self._index(lower)
-            self._route.link("add", ifname=name, kind="macvlan", link=link, macvlan_mode=mode, net_ns_fd=into)
+        `settings` are those of the kind by pyroute2's names.
+        """
+        with _explained(kind):
+            link = "vxlan_link" if kind == "vxlan" else "link"
+            on = {} if lower is None else {link: self._index(lower)}
+            self._route.link("add", ifname=name, kind=kind, net_ns_fd=into, **on, **settings)
+
+    def add_pair(self, kind: str, name: str, peer: str, *, into: int) -> None:
+        """A pair of devices, the peer in the network namespace `into` (a descriptor)."""
+        with _explained(kind):
+            self._route.link("add", ifname=name, kind=kind, peer={"ifname": peer, "net_ns_fd": into})
+
+    def move(self, name: str, into: int) -> None:
+        """Give a device to the network namespace `into` (a descriptor). It comes there down and without addresses."""
+        with _explained(name):
+            self._route.link("set", index=self._index(name), net_ns_fd=into)
+        del self._indices[name]
+
+    def join(self, name: str, bridge: str) -> None:
+        """Make a device a port of a bridge."""
+        with _explained(name):
+            self._route.link("set", index=self._index(name), master=self._index(bridge))
+
+    def add_route(self, destination: str, gateway: str) -> None:
+        """A route to a network (in CIDR) by way of an address."""
+        with _explained("a route"):
+            self._route.route("add", dst=destination, gateway=gateway)
 
     def bring_up(self, name: str) -> None:
         """Set a device up."""
@@ -97,15 +146,60 @@ class Links:
             raise UserError(f"this machine has no device {name!r}", hint=f"it has: {known}")
         with _explained(name):
             found = [each for each in self._route.get_addr(index=self._index(name)) if each["scope"] == _GLOBAL]
-        families: dict[int, Family] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
-        return tuple(
-            Address(families[each["family"]], each.get_attr("IFA_ADDRESS"), each["prefixlen"]) for each in found
-        )
+        return tuple(Address(_FAMILIES[each["family"]], _text(each), each["prefixlen"]) for each in found)
 
     def shape(self, name: str, shaping: Shaping) -> None:
         """Put a token bucket at the root of a device."""
         with _explained("tbf"):
             self._route.tc("add", "tbf", self._index(name), rate=shaping.rate, burst=shaping.burst, limit=shaping.limit)
+
+    def all_addresses(self) -> tuple[Address, ...]:
+        """The addresses of the namespace that others may know, in the order of its devices."""
+        with _explained("addresses"):
+            found = [each for each in self._route.get_addr() if each["scope"] == _GLOBAL]
+        return tuple(Address(_FAMILIES[each["family"]], _text(each), each["prefixlen"]) for each in found)
+
+    def device_with(self, address: str) -> str:
+        """The device that has an address, "" where none has."""
+        with _explained("addresses"):
+            found = [each["index"] for each in self._route.get_addr() if _text(each) == address]
+        return self.name_of(found[0]) if found else ""
+
+    def name_of(self, index: int) -> str:
+        """The device of a number, "" where there is none."""
+        try:
+            links = self._route.get_links(index)
+        except NetlinkError:
+            return ""
+        return str(links[0].get_attr("IFLA_IFNAME")) if links else ""
+
+    def below(self, name: str) -> Below | None:
+        """What a device stands on; None where it stands on nothing, as far as the kernel tells."""
+        with _explained(name):
+            (link,) = self._route.get_links(self._index(name))
+        index, namespace = link.get_attr("IFLA_LINK"), link.get_attr("IFLA_LINK_NETNSID")
+        if not index or (namespace is None and index == link["index"]):
+            return None
+        return Below(index, self.name_of(index) if namespace is None else "", namespace)
+
+    def namespace_id(self, namespace: int) -> int | None:
+        """The id by which this namespace knows another (a descriptor); None where it knows it by none."""
+        with _explained("a namespace's id"):
+            found = self._route.get_netnsid(fd=namespace)
+        number = found.get("nsid") if isinstance(found, dict) else None
+        return number if isinstance(number, int) and number >= 0 else None
+
+    def route_to(self, address: str) -> Route | None:
+        """How an address is reached; None where it is not."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            (route,) = self._route.route("get", dst=address, family=family)
+        except NetlinkError:
+            return None
+        source, device = route.get_attr("RTA_PREFSRC"), route.get_attr("RTA_OIF")
+        if source is None or device is None:
+            return None
+        return Route(self.name_of(device), source, route.get_attr("RTA_GATEWAY") is None)
 
     def facts(self, name: str) -> LinkFacts:
         """What the kernel says of a device."""
@@ -148,6 +242,11 @@ def in_namespace(namespace: int, work: Callable[[Links], T]) -> T:
             return work(links)
 
     return inside(namespace, body)
+
+
+def _text(address: Any) -> str:
+    """The local end's: of a point-to-point device IFA_ADDRESS is the other's."""
+    return str(address.get_attr("IFA_LOCAL") or address.get_attr("IFA_ADDRESS"))
 
 
 def _offloads(name: str) -> dict[str, bool]:

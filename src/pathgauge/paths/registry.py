@@ -1,12 +1,17 @@
-"""The kinds of path. Each is one file that registers itself here; a new one needs that file and a line in `kinds()`."""
+"""The kinds of path. Each is one file that registers itself here; a new one needs that file and its name below."""
 
 import importlib
+import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pathgauge.paths.addresses import Address
+from pathgauge.paths.addresses import Address, Subnet
 from pathgauge.paths.types import PathSpec, WireSpec
+
+Settings = Mapping[str, object]
+NONE: Settings = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,37 +29,88 @@ class Space(Protocol):
 
     @property
     def name(self) -> str: ...
-    def add_macvlan(self, name: str, *, lower: str, mode: str, into: "Space") -> None:
-        """Make a macvlan device on this namespace's `lower`, to appear in the namespace `into`."""
+    def add(self, kind: str, name: str, *, into: "Space", lower: str | None = None, settings: Settings = NONE) -> None:
+        """Make a device of a kernel's kind here, on this namespace's `lower`, to appear in the namespace `into`.
 
-    def configure(self, device: str, addresses: Sequence[Address]) -> None:
+        `settings` are the kind's own, by pyroute2's names.
+        """
+
+    def add_pair(self, kind: str, name: str, peer: str, *, into: "Space") -> None:
+        """Make a pair of devices, `name` here and `peer` in the namespace `into`."""
+
+    def move(self, device: str, *, into: "Space") -> None:
+        """Give a device away. It arrives down, without addresses and without its shaping."""
+
+    def join(self, device: str, bridge: str) -> None:
+        """Make a device a port of a bridge."""
+
+    def configure(self, device: str, addresses: Sequence[Address] = ()) -> None:
         """Bring a device up and give it addresses, usable at once."""
+
+    def route(self, networks: Sequence[Address], gateways: Sequence[Address]) -> None:
+        """Reach the networks of these addresses by way of the gateway of the same family."""
+
+    def forward(self) -> None:
+        """Let packets through from device to device."""
+
+    def translate(self, rules: str) -> None:
+        """Load nftables rules, as text that `nft -f` takes."""
 
 
 class Site(Protocol):
-    """Where one path is to be built: its wire's lower end is the device `lower` in the namespace `host`."""
+    """Where one path is to be built: its wire's near end is the device `lower` in the namespace `near`, which is the
+    namespace `host` unless the kind is `direct`; its far end is the device `far` in the namespace `server`.
+    """
 
     @property
     def host(self) -> Space: ...
     @property
+    def near(self) -> Space: ...
+    @property
+    def server(self) -> Space: ...
+    @property
     def lower(self) -> str: ...
+    @property
+    def far(self) -> str: ...
+    def new_name(self, prefix: str) -> str:
+        """A device's name that no other device of the lab has."""
+
     def new_space(self) -> Space:
         """A namespace for this path alone."""
 
+    def new_subnet(self) -> Subnet:
+        """Addresses of a network of its own."""
+
     def host_addresses(self) -> tuple[Address, ...]:
-        """The addresses of the wire's lower end itself."""
+        """The addresses of the wire's near end itself."""
+
+    def far_addresses(self) -> tuple[Address, ...]:
+        """The addresses of the wire's far end."""
 
     def new_addresses(self) -> tuple[Address, ...]:
         """The next free addresses on the wire, one of each family in use."""
 
+    def shape(self, space: Space, device: str) -> None:
+        """Shape a device as the wire is, if it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a path's client end came to lie."""
+    """Where a path's end came to lie: its namespace, device and addresses.
+
+    `through` are the devices that its packets run through between there and the wire's far end, the near one first;
+    None: the wire's near end, unless the path's device is that itself. `beyond` are those after the wire's far end.
+    `server` are the addresses of the other end, where it does not have the wire's; `known` those by which the other
+    end knows this one, where they are translated.
+    """
 
     space: Space
     device: str
     addresses: tuple[Address, ...]
+    through: tuple[tuple[Space, str], ...] | None = None
+    beyond: tuple[tuple[Space, str], ...] = ()
+    server: tuple[Address, ...] = ()
+    known: tuple[Address, ...] = ()
 
 
 Build = Callable[[Site, PathSpec], Placement]
@@ -69,10 +125,41 @@ class Kind:
     options: tuple[KindOption, ...]
     link_kind: str | None
     needs_own_wire: Callable[[Mapping[str, str]], bool]
+    direct: bool
+    attachable: bool
+    serves: bool
+    needs: str
     build: Build
 
+    @property
+    def page(self) -> str:
+        """What it is, with its drawing: the text at the head of its file."""
+        return inspect.cleandoc(sys.modules[self.build.__module__].__doc__ or "")
 
-_MODULES = ("host", "macvlan")
+    @property
+    def requirement(self) -> str:
+        """What it needs beyond what every lab does."""
+        link = [f"the kernel's {self.link_kind}"] if self.link_kind else []
+        return " and ".join([*link, *([self.needs] if self.needs else [])]) or "nothing more"
+
+
+_MODULES = (
+    "host",
+    "moved",
+    "veth",
+    "macvlan",
+    "ipvlan",
+    "bridge",
+    "routed",
+    "nat",
+    "published",
+    "vlan",
+    "vxlan",
+    "geneve",
+    "gre",
+    "ipip",
+    "netkit",
+)
 _registered: dict[str, Kind] = {}
 
 
@@ -83,17 +170,25 @@ def register(
     options: Sequence[KindOption] = (),
     link_kind: str | None = None,
     needs_own_wire: Callable[[Mapping[str, str]], bool] = lambda _options: False,
+    direct: bool = False,
+    attachable: bool = False,
+    serves: bool = False,
+    needs: str = "",
 ) -> Callable[[Build], Build]:
     """Register the decorated builder as a kind.
 
     `link_kind` is the kernel's name of the device kind it needs beyond veth; `needs_own_wire` says, from the options,
-    whether it claims its wire's lower device for itself.
+    whether it claims its wire's near end for itself; `direct` that this end is to be in the path's own namespace from
+    the start; `attachable` that it can be built on a device of the caller's; `serves` that it is a way in, so that the
+    server is in the container and the client behind the wire; `needs` what it needs beyond the kernel's link kind.
     """
 
     def decorate(build: Build) -> Build:
         if name in _registered:
             raise ValueError(f"the kind {name} is registered twice")
-        _registered[name] = Kind(name, summary, tuple(options), link_kind, needs_own_wire, build)
+        _registered[name] = Kind(
+            name, summary, tuple(options), link_kind, needs_own_wire, direct, attachable, serves, needs, build
+        )
         return build
 
     return decorate
@@ -102,13 +197,14 @@ def register(
 def kinds() -> Mapping[str, Kind]:
     """Every kind by name, in the order of their modules."""
     for module in _MODULES:
-        importlib.import_module(f"pathgauge.paths.{module}")
+        importlib.import_module(f"pathgauge.paths.kinds.{module}")
     return _registered
 
 
-def probe_kinds() -> dict[str, str | None]:
-    """Build each kind in a throw-away lab: None where it works, else the reason in one sentence."""
-    return {name: _probe(PathSpec(name, name, _defaults(kind))) for name, kind in kinds().items()}
+def probe_kinds(names: Sequence[str] = ()) -> dict[str, str | None]:
+    """Build each kind (or those named) in a throw-away lab: None where it works, else the reason in one sentence."""
+    chosen = {name: kind for name, kind in kinds().items() if not names or name in names}
+    return {name: _probe(PathSpec(name, name, _defaults(kind))) for name, kind in chosen.items()}
 
 
 def _probe(spec: PathSpec) -> str | None:

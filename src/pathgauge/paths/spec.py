@@ -11,7 +11,7 @@ from pathgauge.quantities import quoted
 
 MAX_PATHS = 64
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 
 
 def parse_paths(arguments: Sequence[str]) -> tuple[PathSpec, ...]:
@@ -44,7 +44,7 @@ def _parse(argument: str) -> tuple[str | None, str, dict[str, str]]:
     """Name or None, kind, options (every option of the kind is there)."""
     head, colon, tail = argument.partition(":")
     name, equals, kind_name = head.rpartition("=")
-    if equals and not _NAME.fullmatch(name):
+    if equals and not NAME.fullmatch(name):
         raise UserError(
             f"{quoted(name)} cannot name a path: a name has 1 to 32 letters, digits or any of _.-, no sign first",
             hint="type for example a=host",

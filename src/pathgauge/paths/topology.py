@@ -2,75 +2,36 @@
 
 [ NAME: mv0 ]   a namespace for each path that needs one
       │
-[ host: h0 ] ──wire── [ server: s0 ]     h1 ──wire── s1 for a kind that claims its lower device, and so on
+[ host: h0 ] ──wire── [ server: s0 ]     h1 ──wire── s1 for a kind that claims its near end, and so on
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pathgauge.errors import UserError
 from pathgauge.paths import addresses, messages
-from pathgauge.paths.addresses import Address, Family
-from pathgauge.paths.namespaces import inside, new_network_namespace
+from pathgauge.paths.addresses import Address, Family, Subnet
 from pathgauge.paths.netlink import LinkFacts, Links, in_namespace
-from pathgauge.paths.registry import Placement, Space, kinds
+from pathgauge.paths.registry import Kind, Placement, Space, kinds
 from pathgauge.paths.shaping import shaping
-from pathgauge.paths.types import DeviceRef, PathSpec, WireSpec
+from pathgauge.paths.spaces import LabSpace, new_space, read_sysctl
+from pathgauge.paths.types import DeviceRef, PathSpec, Role, WireSpec
 
 HOST = "host"
 SERVER = "server"
-_UP_SECONDS = 5.0
 
-# What a namespace is told before it has devices. A namespace that cannot be told (a read-only /proc/sys) does without.
-_SYSCTLS = {
-    "net/ipv4/tcp_no_metrics_save": "1",  # no connection inherits what an earlier one learnt
-    "net/ipv6/conf/all/disable_ipv6": "0",
-    "net/ipv6/conf/default/disable_ipv6": "0",
-    "net/ipv6/conf/default/accept_dad": "0",
-    "net/ipv6/conf/all/accept_ra": "0",
-    "net/ipv6/conf/default/accept_ra": "0",
-    "net/ipv6/conf/default/autoconf": "0",
-    "net/ipv6/conf/default/router_solicitations": "0",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class LabSpace:
-    """A network namespace of the lab, with a descriptor of it and one of its device counters."""
-
-    name: str
-    namespace: int
-    counters: int
-    devices: dict[str, dict[Family, str]] = field(default_factory=dict)
-
-    def add_macvlan(self, name: str, *, lower: str, mode: str, into: Space) -> None:
-        """See registry.Space."""
-        if not isinstance(into, LabSpace):
-            raise TypeError("a device can only be moved into a namespace of the same lab")
-        target = into.namespace
-        in_namespace(self.namespace, lambda links: links.add_macvlan(name, lower=lower, mode=mode, into=target))
-
-    def configure(self, device: str, addresses: Sequence[Address]) -> None:
-        """See registry.Space. The same addresses asked for again are there already."""
-        wanted: dict[Family, str] = {each.family: each.text for each in addresses}
-        if self.devices.get(device) == wanted:
-            return
-
-        def work(links: Links) -> None:
-            links.bring_up(device)
-            links.add_addresses(device, addresses)
-
-        in_namespace(self.namespace, work)
-        self.devices[device] = wanted
+Facts = dict[str, dict[str, LinkFacts]]
 
 
 @dataclass(slots=True)
 class Wire:
-    """A veth pair, its lower end in the namespace host; `rate` in bit/s where it is shaped."""
+    """A veth pair, its near end in the namespace `near`; `rate` in bit/s where it is shaped."""
 
     number: int
     rate: int | None
+    near: LabSpace
+    subnet: Subnet
     next_candidate: int = addresses.FIRST_CANDIDATE
 
     @property
@@ -94,31 +55,39 @@ class Topology:
     wires: list[Wire] = field(default_factory=list)
     families: tuple[Family, ...] = ("ipv4", "ipv6")
     reserved: set[str] = field(default_factory=set)
+    subnets: int = 0
+    names: dict[str, int] = field(default_factory=dict)
 
     def build(self, specs: Sequence[PathSpec], wire: WireSpec) -> tuple[messages.Placed, ...]:
         """Build everything. Raises UserError and MachineError."""
         self.reserved = {spec.name for spec in specs}
-        host, server = self.new_space(HOST), self.new_space(SERVER)
+        self.new_space(HOST)
+        self.new_space(SERVER)
         if not Path("/proc/sys/net/ipv6").is_dir():
             self.families = ("ipv4",)
-        placements: list[tuple[PathSpec, Wire, Placement]] = []
+        # A way in has its server in the container; the others are then measured in that direction, too.
+        serves = any(kinds()[spec.kind].serves for spec in specs)
+        built: list[tuple[PathSpec, Wire, Placement]] = []
         shared: Wire | None = None
         for spec in specs:
             kind = kinds()[spec.kind]
-            if spec.rate is not None or kind.needs_own_wire(spec.options):
-                chosen = self._new_wire(host, server, wire.rate if spec.rate is None else spec.rate)
+            if spec.rate is not None or kind.direct or kind.needs_own_wire(spec.options):
+                chosen = self._new_wire(self._near(kind, spec), wire.rate if spec.rate is None else spec.rate)
             else:
-                chosen = shared = shared or self._new_wire(host, server, wire.rate)
-            placements.append((spec, chosen, kind.build(PathSite(self, chosen, spec.name), spec)))
-        facts = {space.name: self.examine(space) for space in self.spaces.values()}
-        return tuple(self._describe(spec, on, placement, facts) for spec, on, placement in placements)
+                chosen = shared = shared or self._new_wire(self.spaces[HOST], wire.rate)
+            placement = kind.build(PathSite(self, chosen, spec.name), spec)
+            if serves and placement.known and not kind.serves:
+                raise UserError(
+                    f"nobody can come in by the path {spec.name}, as the way in of another path is",
+                    hint="compare it in a run of its own",
+                )
+            built.append((spec, chosen, placement))
+        facts = {space.name: space.examine() for space in self.spaces.values()}
+        return tuple(self._describe(spec, on, placement, facts, serves=serves) for spec, on, placement in built)
 
     def new_space(self, name: str) -> LabSpace:
-        """A new namespace, told how to behave, its loopback up."""
-        namespace = new_network_namespace()
-        counters = inside(namespace, _prepare_namespace)
-        space = self.spaces[name] = LabSpace(name, namespace, counters)
-        in_namespace(namespace, lambda links: links.bring_up("lo"))
+        """A new namespace of the lab."""
+        space = self.spaces[name] = new_space(name)
         return space
 
     def free_name(self, wanted: str) -> str:
@@ -128,81 +97,93 @@ class Topology:
             name += "-client"
         return name
 
-    def addresses(self, wire: Wire, number: int) -> tuple[Address, ...]:
-        """The addresses of one end on a wire."""
-        return tuple(addresses.address(wire.number, number, family) for family in self.families)
+    def new_subnet(self) -> Subnet:
+        """The next of the plan."""
+        self.subnets += 1
+        return Subnet(self.subnets - 1, self.families)
 
     def wire_facts(self) -> dict[str, str | int | None]:
         """How the first wire was made: rate in bit/s, burst and limit in bytes; the namespaces' tcp_no_metrics_save."""
-        host = self.spaces[HOST]
-        wire = self.wires[0].lower
-        rate = self.wires[0].rate
-        form = None if rate is None else shaping(rate)
-        saved = inside(host.namespace, lambda: _read_sysctl("net/ipv4/tcp_no_metrics_save"))
+        wire = self.wires[0]
+        form = None if wire.rate is None else shaping(wire.rate)
+        saved = read_sysctl(self.spaces[HOST], "net/ipv4/tcp_no_metrics_save")
+        server = self.spaces[SERVER]
         return {
             "rate": form.rate * 8 if form else None,
             "burst": form.burst if form else None,
             "limit": form.limit if form else None,
-            "queue_discipline": in_namespace(host.namespace, lambda links: links.facts(wire).queue_discipline),
+            "queue_discipline": in_namespace(server.namespace, lambda links: links.facts(wire.far).queue_discipline),
             "tcp_no_metrics_save": int(saved) if saved is not None else None,
         }
 
-    def _new_wire(self, host: LabSpace, server: LabSpace, rate: int | None) -> Wire:
-        wire = Wire(len(self.wires), rate)
-        far_addresses = self.addresses(wire, addresses.SERVER)
-        form = None if rate is None else shaping(rate)
+    def _near(self, kind: Kind, spec: PathSpec) -> LabSpace:
+        return self.new_space(self.free_name(spec.name)) if kind.direct else self.spaces[HOST]
 
-        def lower_end(links: Links) -> None:
-            links.add_veth(wire.lower, wire.far, into=server.namespace)
+    def _new_wire(self, near: LabSpace, rate: int | None) -> Wire:
+        wire = Wire(len(self.wires), rate, near, self.new_subnet())
+        server = self.spaces[SERVER]
+
+        def make(links: Links) -> None:
+            links.add_pair("veth", wire.lower, wire.far, into=server.namespace)
             links.bring_up(wire.lower)
-            if form:
-                links.shape(wire.lower, form)
 
-        in_namespace(host.namespace, lower_end)
-        host.devices.setdefault(wire.lower, {})
-        server.configure(wire.far, far_addresses)
-        if form:
-            in_namespace(server.namespace, lambda links: links.shape(wire.far, form))
+        in_namespace(near.namespace, make)
+        near.devices.setdefault(wire.lower, {})
+        server.configure(wire.far, wire.subnet.addresses(addresses.SERVER))
+        for space, device in ((near, wire.lower), (server, wire.far)):
+            shape(space, device, rate)
         self.wires.append(wire)
         return wire
 
-    def examine(self, space: LabSpace) -> dict[str, LinkFacts]:
-        """What the kernel says of a namespace's devices, once they carry packets."""
-
-        def work(links: Links) -> dict[str, LinkFacts]:
-            links.wait_operational(list(space.devices), _UP_SECONDS)
-            return {device: links.facts(device) for device in space.devices}
-
-        return in_namespace(space.namespace, work)
-
     def _describe(
-        self, spec: PathSpec, wire: Wire, placement: Placement, facts: dict[str, dict[str, LinkFacts]]
+        self, spec: PathSpec, wire: Wire, placement: Placement, facts: Facts, *, serves: bool
     ) -> messages.Placed:
         own = placement.space.name, placement.device
-        through = [device_of(*own, "own", facts)]
-        if own != (HOST, wire.lower):
-            through.append(device_of(HOST, wire.lower, "lower", facts))
-        through.append(device_of(SERVER, wire.far, "wire", facts))
+        through = placement.through
+        if through is None:
+            through = () if own == (wire.near.name, wire.lower) else ((wire.near, wire.lower),)
+        devices = [device_of(*own, "own", facts)]
+        devices += [device_of(space.name, device, "lower", facts) for space, device in through]
+        devices.append(device_of(SERVER, wire.far, "wire", facts))
+        devices += [device_of(space.name, device, "beyond", facts) for space, device in placement.beyond]
+        ours, theirs = placement.addresses, placement.server or wire.subnet.addresses(addresses.SERVER)
+        known = placement.known or ours
+        clients, servers, reached, seen = (theirs, ours, known, theirs) if serves else (ours, theirs, theirs, known)
+        spaces = (SERVER, placement.space.name) if serves else (placement.space.name, SERVER)
         return messages.Placed(
             spec=spec,
             wire=wire.name,
             rate=wire.rate,
-            client=placement.space.name,
-            server=SERVER,
-            client_addresses={each.family: each.text for each in placement.addresses},
-            server_addresses={each.family: each.text for each in self.addresses(wire, addresses.SERVER)},
-            devices=tuple(through),
-            mtu=min(each.mtu for each in through),
+            client=spaces[0],
+            server=spaces[1],
+            client_addresses=by_family(clients),
+            server_addresses=by_family(servers),
+            reached_addresses=by_family(reached),
+            seen_addresses=by_family(seen),
+            devices=tuple(devices),
+            mtu=min(each.mtu for each in devices),
         )
 
 
-def device_of(space: str, name: str, role: str, facts: dict[str, dict[str, LinkFacts]]) -> DeviceRef:
+def by_family(given: Sequence[Address]) -> dict[Family, str]:
+    """Addresses as a path's description has them."""
+    return {each.family: each.text for each in given}
+
+
+def shape(space: LabSpace, device: str, rate: int | None) -> None:
+    """Shape a device to a rate in bit/s, if there is one."""
+    if rate is not None:
+        form = shaping(rate)
+        in_namespace(space.namespace, lambda links: links.shape(device, form))
+
+
+def device_of(space: str, name: str, role: Role, facts: Facts) -> DeviceRef:
     """A device as a path's description has it."""
     fact = facts[space][name]
     return DeviceRef(
         namespace=space,
         name=name,
-        role="own" if role == "own" else "lower" if role == "lower" else "wire",
+        role=role,
         kind=fact.kind,
         mtu=fact.mtu,
         queue_discipline=fact.queue_discipline,
@@ -223,36 +204,49 @@ class PathSite:
         return self.topology.spaces[HOST]
 
     @property
+    def near(self) -> LabSpace:
+        return self.wire.near
+
+    @property
+    def server(self) -> LabSpace:
+        return self.topology.spaces[SERVER]
+
+    @property
     def lower(self) -> str:
         return self.wire.lower
+
+    @property
+    def far(self) -> str:
+        return self.wire.far
+
+    def new_name(self, prefix: str) -> str:
+        """See registry.Site."""
+        number = self.topology.names[prefix] = self.topology.names.get(prefix, -1) + 1
+        return f"{prefix}{number}"
 
     def new_space(self) -> LabSpace:
         """A namespace named after the path."""
         return self.topology.new_space(self.topology.free_name(self.path))
 
+    def new_subnet(self) -> Subnet:
+        """See registry.Site."""
+        return self.topology.new_subnet()
+
     def host_addresses(self) -> tuple[Address, ...]:
-        """The wire's lower end's."""
-        return self.topology.addresses(self.wire, addresses.HOST)
+        """The wire's near end's."""
+        return self.wire.subnet.addresses(addresses.HOST)
+
+    def far_addresses(self) -> tuple[Address, ...]:
+        """The wire's far end's."""
+        return self.wire.subnet.addresses(addresses.SERVER)
 
     def new_addresses(self) -> tuple[Address, ...]:
         """The next free ones on the wire."""
         number = self.wire.next_candidate
         self.wire.next_candidate += 1
-        return self.topology.addresses(self.wire, number)
+        return self.wire.subnet.addresses(number)
 
-
-def _prepare_namespace() -> int:
-    """In a thread inside a new namespace: set its sysctls, and return a descriptor of its device counters."""
-    for name, value in _SYSCTLS.items():
-        try:
-            Path("/proc/sys", name).write_text(value, encoding="ascii")
-        except OSError:
-            continue
-    return os.open("/proc/thread-self/net/dev", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _read_sysctl(name: str) -> str | None:
-    try:
-        return Path("/proc/sys", name).read_text(encoding="ascii").strip()
-    except OSError:
-        return None
+    def shape(self, space: Space, device: str) -> None:
+        """See registry.Site."""
+        if isinstance(space, LabSpace):
+            shape(space, device, self.wire.rate)

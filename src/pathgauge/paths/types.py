@@ -7,16 +7,27 @@ from pathgauge.errors import InternalError
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """Where the ends of a path that exists are: files of their namespaces, and the server's address ("": any)."""
+
+    client: str
+    server: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PathSpec:
     """A path as asked for: `[NAME=]KIND[:key=value,...]`, parsed and checked against its kind.
 
-    With a `rate` (bit/s) it gets a wire of its own, shaped to that.
+    With a `rate` (bit/s) it gets a wire of its own, shaped to that. One that exists already is `found`, and its kind is
+    `existing`.
     """
 
     name: str
     kind: str
     options: dict[str, str] = field(default_factory=dict)
     rate: int | None = None
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +50,18 @@ class Attachment:
     addresses: dict[str, str] = field(default_factory=dict)
 
 
+Role = Literal["own", "lower", "wire", "beyond"]
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceRef:
-    """A device of a lab. Role: `own` (the path's end device), `lower` (below it), `wire` (the server's end)."""
+    """A device of a lab. Role: `own` (the path's end device), `lower` (below it, before the wire), `wire` (the wire's
+    far end), `beyond` (after it).
+    """
 
     namespace: str
     name: str
-    role: Literal["own", "lower", "wire"]
+    role: Role
     kind: str
     mtu: int
     queue_discipline: str
@@ -54,7 +70,11 @@ class DeviceRef:
 
 @dataclass(frozen=True, slots=True)
 class BuiltPath:
-    """A path that stands. The namespaces are open descriptors that belong to the lab; `rate` is its wire's, bit/s."""
+    """A path that stands. The namespaces are open descriptors that belong to the lab; `rate` is its wire's, bit/s.
+
+    Where addresses are translated, the client reaches the server at `reached_addresses`, not at `server_addresses`, or
+    the server sees the client as `seen_addresses`, not as `client_addresses`.
+    """
 
     spec: PathSpec
     wire: str
@@ -65,6 +85,8 @@ class BuiltPath:
     server_namespace_name: str
     client_addresses: dict[Literal["ipv4", "ipv6"], str]
     server_addresses: dict[Literal["ipv4", "ipv6"], str]
+    reached_addresses: dict[Literal["ipv4", "ipv6"], str]
+    seen_addresses: dict[Literal["ipv4", "ipv6"], str]
     devices: tuple[DeviceRef, ...]
     mtu: int
 

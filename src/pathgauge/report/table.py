@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pathgauge.quantities import clean, format_value
 from pathgauge.report import format as words
+from pathgauge.report.drawing import drawing
 from pathgauge.results.document import Comparison, Result
 
 GAP = "  "
@@ -34,6 +35,9 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
     else:
         yield from _table(result, primary, extra, look)
         yield from _placement(result)
+    for path in result.paths:
+        if path.kind == "existing":
+            yield clean(f"{path.name}: {drawing(path)}")
     yield from _reasons(result, [*primary, *extra])
     if result.ended != "complete":
         yield clean(f"This run did not end by itself: {result.ended}.")

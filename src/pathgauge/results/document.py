@@ -84,11 +84,13 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A device of a path. Role: `own` (the path's end device), `lower` (below it), `wire` (before the server)."""
+    """A device of a path. Role: `own` (the path's end device), `lower` (below it, before the wire), `wire` (the wire's
+    far end), `beyond` (after it).
+    """
 
     namespace: str
     name: str
-    role: Literal["own", "lower", "wire"]
+    role: Literal["own", "lower", "wire", "beyond"]
     kind: str = ""
     mtu: int | None = None
     offloads: dict[str, bool] = {}

@@ -19,6 +19,8 @@ LOOK_GROWTH = 1.25
 MOST_BLOCKS = 100_000
 UNSEEN = 0.8  # over sqrt(blocks): a correlation that so many blocks cannot show, and that is reckoned with
 MOST_CORRELATION = 0.9
+ROUNDING = 1e-10  # a spread of logarithms below this is the arithmetic's, and no measurement's
+LARGEST_LOG = 700.0  # of a number that a float can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,12 @@ def of_logs(
         return Refusal("a block has a value that is no number")
     mean = math.fsum(logs) / count
     squares = math.fsum((value - mean) ** 2 for value in logs)
-    if squares == 0.0:
+    if squares <= count * ROUNDING**2:
         return Refusal("all blocks gave exactly the same value, which no measurement does")
     half = spread_at(count, confidence, fixed=fixed) * math.sqrt(squares)
     if not independent:
         half *= widening(lag_one(logs), count)
-    if not math.isfinite(half):
+    if abs(mean) + half > LARGEST_LOG:
         return Refusal(f"{count} blocks cannot exclude anything at this confidence")
     return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half), confidence)
 
@@ -114,10 +116,14 @@ def of_blocks(
     fixed: bool = False,
     independent: bool = False,
 ) -> Interval | Refusal:
-    """The ratio candidate / baseline from the values of each block, paired; the rest as in `of_logs`."""
-    if any(not value > 0.0 for value in (*baseline, *candidate)):
+    """The ratio candidate / baseline from the values of each block, paired; the rest as in `of_logs`.
+
+    Raises ValueError where one path has more blocks than the other.
+    """
+    pairs = list(zip(baseline, candidate, strict=True))
+    if any(before <= 0.0 or after <= 0.0 for before, after in pairs):
         return Refusal("a block measured 0, and a ratio with 0 says nothing")
-    logs = [math.log(after) - math.log(before) for before, after in zip(baseline, candidate, strict=True)]
+    logs = [math.log(after) - math.log(before) for before, after in pairs]
     return of_logs(logs, confidence, fixed=fixed, independent=independent)
 
 
@@ -148,6 +154,7 @@ def of_sums(
     """The ratio of two metrics that are each a ratio of sums over all blocks, by the jackknife over blocks.
 
     The terms are (numerator, denominator), a pair a block. Without a baseline it is the candidate's value itself.
+    Raises ValueError where one path has more blocks than the other.
     """
     count = len(candidate)
     if count < MINIMUM_BLOCKS:
@@ -155,8 +162,12 @@ def of_sums(
     columns = [[pair[0] for pair in candidate], [pair[1] for pair in candidate]]
     signs = [1.0, -1.0]
     if baseline is not None:
+        if len(baseline) != count:
+            raise ValueError(f"the paths have {len(baseline)} and {count} blocks")
         columns += [[pair[0] for pair in baseline], [pair[1] for pair in baseline]]
         signs += [-1.0, 1.0]
+    if not all(math.isfinite(value) for column in columns for value in column):
+        return Refusal("a block has a value that is no number")
     sums = [math.fsum(column) for column in columns]
     whole = _log_of_product(sums, signs)
     without = [
@@ -166,14 +177,11 @@ def of_sums(
     if whole is None or any(part is None for part in without):
         return Refusal("too little was counted for a ratio: a sum is 0")
     pseudo = [count * whole - (count - 1) * part for part in without if part is not None]
-    interval = of_logs(pseudo, confidence, fixed=fixed, independent=independent)
-    if isinstance(interval, Refusal):
-        return interval
-    shift = math.exp(whole) / interval.estimate  # report the plain ratio, which readers can check, at the centre
-    return Interval(math.exp(whole), interval.low * shift, interval.high * shift, confidence)
+    away = whole - math.fsum(pseudo) / count  # the plain ratio, which readers can check, is put at the centre
+    return of_logs([value + away for value in pseudo], confidence, fixed=fixed, independent=independent)
 
 
 def _log_of_product(values: Sequence[float], signs: Sequence[float]) -> float | None:
-    if any(not value > 0.0 or math.isinf(value) for value in values):
+    if any(value <= 0.0 for value in values):
         return None
     return math.fsum(sign * math.log(value) for value, sign in zip(values, signs, strict=True))

@@ -9,10 +9,10 @@ from pathgauge.paths.registry import Placement, Site, register
 from pathgauge.paths.types import PathSpec
 
 
-@register("host", summary="no container: straight from the lower device")
+@register("host", summary="no container: straight from the lower device", attachable=True)
 def build(site: Site, spec: PathSpec) -> Placement:
     """Give the wire's lower end its address."""
     del spec  # it has no options
     addresses = site.host_addresses()
-    site.host.configure(site.lower, addresses)
-    return Placement(site.host, site.lower, addresses)
+    site.near.configure(site.lower, addresses)
+    return Placement(site.near, site.lower, addresses)

@@ -4,8 +4,10 @@
           │ macvlan
     [ host: h0 ] ──wire── [ server: s0 ]
 
-The server is behind the wire, never on a sibling macvlan, so every mode carries the traffic over the wire. In the mode
-`passthru` a macvlan claims the lower device for itself, so it gets a wire of its own.
+In the mode `bridge` macvlans on one device reach each other directly, in `private` not at all, in `vepa` only by way of
+the switch outside. The server is behind the wire, never on a sibling macvlan, so these modes differ in how a packet is
+looked at, not in where it goes. In the mode `passthru` one macvlan has the lower device for itself, so it gets a wire
+of its own.
 """
 
 from pathgauge.paths.registry import KindOption, Placement, Site, register
@@ -24,11 +26,12 @@ _DEVICE = "mv0"
     ),
     link_kind="macvlan",
     needs_own_wire=lambda options: options.get("mode") == "passthru",
+    attachable=True,
 )
 def build(site: Site, spec: PathSpec) -> Placement:
     """Make the device on the lower one, straight into the path's own namespace."""
     space = site.new_space()
-    site.host.add_macvlan(_DEVICE, lower=site.lower, mode=spec.options["mode"], into=space)
+    site.host.add("macvlan", _DEVICE, into=space, lower=site.lower, settings={"macvlan_mode": spec.options["mode"]})
     addresses = site.new_addresses()
     space.configure(_DEVICE, addresses)
     return Placement(space, _DEVICE, addresses)

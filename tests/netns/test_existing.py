@@ -1,0 +1,148 @@
+"""Paths that exist already: namespaces made by plain `ip` commands are measured, and left as they were."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.netns.lab_processes import PATHGAUGE
+from tests.netns.runs import Document, compare, measure, rows
+
+pytestmark = pytest.mark.usefixtures("require_root")
+QUICK = ("--test", "TCP_RR", "--test", "UDP_STREAM", "--max-time", "2")
+MARK = f"pg{os.getpid() % 100000}"
+
+
+def ip(*words: str) -> str:
+    program = shutil.which("ip")
+    assert program is not None, "sudo apt install iproute2"
+    return subprocess.run([program, *words], check=True, capture_output=True, text=True, timeout=10).stdout
+
+
+def state() -> list[str]:
+    """What `ip` shows of this namespace and the two, but for what the kernel does by itself in time."""
+    spaces: tuple[tuple[str, ...], ...] = ((), ("-n", f"{MARK}a"), ("-n", f"{MARK}b"))
+    asked = ("addr",), ("route",), ("rule",), ("-6", "route")
+    shown = [line.strip() for space in spaces for words in asked for line in ip(*space, *words).splitlines()]
+    return [line for line in shown if not re.search(r"_lft|fe80:|ff00:", line)]
+
+
+@pytest.fixture
+def containers() -> Iterator[tuple[str, str]]:
+    """Two namespaces: one behind a pair, one behind a pair and a bridge, as container runtimes make them."""
+    one, two, bridge = f"{MARK}a", f"{MARK}b", f"{MARK}br"
+    try:
+        for number, name in enumerate((one, two)):
+            ip("netns", "add", name)
+            ip("-n", name, "link", "set", "lo", "up")
+            ip("link", "add", f"{name}v", "type", "veth", "peer", "name", "eth0", "netns", name)
+            ip("-n", name, "addr", "add", f"10.77.{number}.2/24", "dev", "eth0")
+            ip("-n", name, "link", "set", "eth0", "up")
+            ip("link", "set", f"{name}v", "up")
+        ip("addr", "add", "10.77.0.1/24", "dev", f"{one}v")
+        ip("-n", one, "addr", "add", "fd00:77:0::2/64", "dev", "eth0", "nodad")
+        ip("addr", "add", "fd00:77:0::1/64", "dev", f"{one}v", "nodad")
+        ip("link", "add", bridge, "type", "bridge")
+        ip("link", "set", f"{two}v", "master", bridge)
+        ip("addr", "add", "10.77.1.1/24", "dev", bridge)
+        ip("link", "set", bridge, "up")
+        until = time.monotonic() + 10
+        while "NO-CARRIER" in ip("link", "show", bridge) and time.monotonic() < until:
+            time.sleep(0.05)
+        yield one, two
+    finally:
+        for device in (f"{one}v", f"{two}v"):
+            subprocess.run(
+                ["ip", "link", "del", device], check=False, capture_output=True
+            )  # at once, unlike a namespace
+        for name in (one, two):
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "del", bridge], check=False, capture_output=True)
+
+
+def devices(document: Document) -> dict[str, list[tuple[str, str, str]]]:
+    return {
+        path["name"]: [(device["role"], device["namespace"], device["name"]) for device in path["devices"]]
+        for path in document["paths"]
+    }
+
+
+def test_namespaces_that_stand_are_compared_and_left_alone(containers: tuple[str, str]) -> None:
+    one, two = containers
+    before = state()
+    found = measure("--path", f"direct=local,netns:{one}", "--path", f"bridged=local,netns:{two}", *QUICK)
+    assert state() == before
+    assert devices(found) == {
+        "direct": [("own", "local", f"{one}v"), ("wire", f"netns:{one}", "eth0")],
+        "bridged": [("own", "local", f"{MARK}br"), ("lower", "local", f"{two}v"), ("wire", f"netns:{two}", "eth0")],
+    }
+    assert [row["blocks"] for metric in ("transaction_rate", "goodput") for row in rows(found, metric)] >= [5, 5]
+    assert all(row["void"] is None for row in found["slices"])
+    assert found["paths"][1]["addresses"] == {"client_ipv4": "10.77.1.1", "server_ipv4": "10.77.1.2"}
+
+
+def test_the_namespace_of_a_process_and_ipv6(containers: tuple[str, str], tmp_path: Path) -> None:
+    one, _ = containers
+    file = tmp_path / "result.json"
+    with subprocess.Popen(["ip", "netns", "exec", one, "sleep", "60"]) as sleeper:
+        try:
+            text = compare(
+                "--path", f"by-pid=local,pid:{sleeper.pid}", "--path", f"back=netns:{one},local,fd00:77:0::1",
+                "--ipv6", "--test", "TCP_RR", "--max-time", "1", "--json", str(file),
+            ).stdout  # fmt: skip
+        finally:
+            sleeper.kill()
+    assert f"by-pid: [ local: {one}v ] ── [ pid:" in text
+    found = json.loads(file.read_bytes())
+    assert found["paths"][1]["addresses"]["client_ipv6"] == "fd00:77::2"
+    assert [path["kind"] for path in found["paths"]] == ["existing", "existing"]
+
+
+@pytest.mark.parametrize(
+    ("second", "code", "says"),
+    [
+        ("b=local,netns:{one}x", 2, "there is no network namespace called"),
+        ("b=local,netns:{one},10.77.9.9", 2, "10.77.9.9 is no address of netns:{one}"),
+        ("b=netns:{one},local,10.77.1.1", 2, "has no route to 10.77.1.1"),
+        ("b=local,nets:{one}", 2, "is no endpoint"),
+        ("b=local", 2, "is no path that exists"),
+        ("b=local,netns:{one},one", 2, "is no address"),
+        ("b=local,pid:4194305", 2, "there is no process"),
+        ("a=local,netns:{one}", 2, "two paths have the same name"),
+        ("b=local,container:nobody-has-this", 23, ""),
+    ],
+)
+def test_what_cannot_be(containers: tuple[str, str], second: str, code: int, says: str) -> None:
+    one, _ = containers
+    done = subprocess.run(
+        [*PATHGAUGE, "compare", "--path", f"a=local,netns:{one}", "--path", second.format(one=one)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode in ((2, 3) if code == 23 else (code,)), done.stderr
+    assert says.format(one=one) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_paths_of_a_lab_are_not_mixed_with_them(containers: tuple[str, str]) -> None:
+    done = subprocess.run(
+        [*PATHGAUGE, "compare", "host", "--path", f"a=local,netns:{containers[0]}"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "share no wire" in done.stderr) == (2, True)
+
+
+def test_a_family_that_a_path_has_not_is_refused(containers: tuple[str, str]) -> None:
+    _, two = containers
+    done = subprocess.run(
+        [*PATHGAUGE, "compare", "--path", f"a=local,netns:{two}", "--path", f"b=local,netns:{two}", "--ipv6"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "the path a has no ipv6 addresses" in done.stderr
