@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -15,10 +15,18 @@ from pathgauge.paths.types import Found, PathSpec
 from pathgauge.quantities import quoted
 
 NAMED = Path("/run/netns")
+EXISTING = "existing"
 FORMS = "local, netns:NAME, pid:N or container:NAME"
 _RUNTIME_SECONDS = 10.0
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,127}")
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        "local",
+        r"netns:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
+        r"pid:[0-9]{1,10}",
+        r"container:[A-Za-z0-9][A-Za-z0-9_./-]{0,127}",
+    )
+)
 # What tells the process of a container, by runtime: the command before its name, and the way to the pid in its answer.
 _RUNTIMES: tuple[tuple[tuple[str, ...], tuple[str | int, ...]], ...] = (
     (("docker", "inspect", "--type", "container"), (0, "State", "Pid")),
@@ -28,40 +36,40 @@ _RUNTIMES: tuple[tuple[tuple[str, ...], tuple[str | int, ...]], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One end: as written, and the file of its network namespace."""
-
-    text: str
-    file: str
-
-
 def parse_path(text: str) -> PathSpec:
-    """`NAME=FROM,TO[,ADDRESS]` as a path. Raises UserError and MachineError."""
+    """`NAME=FROM,TO[,ADDRESS]` as a path. Raises UserError where it is not written so; nothing is looked for yet."""
     name, equals, rest = text.partition("=")
-    parts = rest.split(",")
+    parts = [part.strip() for part in rest.split(",")]
     if not equals or not NAME.fullmatch(name) or len(parts) not in (2, 3) or not all(parts):
-        raise UserError(
-            f"{quoted(text)} is no path that exists", hint="--path web=local,netns:web, each end one of: " + FORMS
-        )
-    client, server = (resolve(part.strip()) for part in parts[:2])
-    address = _address(parts[2].strip()) if len(parts) > 2 else ""  # noqa: PLR2004 - the third of three
-    options = {"from": client.text, "to": server.text} | ({"address": address} if address else {})
-    return PathSpec(name, "existing", options, found=Found(client.file, server.file, address))
+        hint = f"--path web=local,netns:web, each end one of: {FORMS}"
+        raise UserError(f"{quoted(text)} is no path that exists", hint=hint)
+    for end in parts[:2]:
+        if not any(form.fullmatch(end) for form in _FORMS):
+            raise UserError(f"{quoted(end)} is no endpoint", hint=f"an endpoint is {FORMS}")
+    options = dict(zip(("from", "to"), parts, strict=False))
+    if len(parts) > len(options):
+        options["address"] = _address(parts[-1])
+    return PathSpec(name, EXISTING, options)
 
 
-def resolve(text: str) -> Endpoint:
-    """The endpoint that is written so. Raises UserError where there is none, MachineError where that cannot be told."""
+def located(spec: PathSpec) -> PathSpec:
+    """A path that exists, with the files of its ends' namespaces. Raises UserError and MachineError."""
+    if spec.kind != EXISTING:
+        return spec
+    client, server = _file(spec.options["from"]), _file(spec.options["to"])
+    return replace(spec, found=Found(client, server, spec.options.get("address", "")))
+
+
+def _file(text: str) -> str:
+    """The file of an endpoint's network namespace."""
     kind, _, name = text.partition(":")
-    if text == "local":
-        return Endpoint(text, "/proc/self/ns/net")
-    if kind == "netns" and _NAME.fullmatch(name):
-        return Endpoint(text, _named(name))
-    if kind == "pid" and name.isdecimal() and name.isascii():
-        return Endpoint(text, _of_process(int(name), f"there is no process {name}"))
-    if kind == "container" and _CONTAINER.fullmatch(name):
-        return Endpoint(text, _of_process(container_pid(name), f"the container {name} does not run"))
-    raise UserError(f"{quoted(text)} is no endpoint", hint=f"an endpoint is {FORMS}")
+    if kind == "netns":
+        return _named(name)
+    if kind == "pid":
+        return _of_process(int(name), f"there is no process {name}")
+    if kind == "container":
+        return _of_process(container_pid(name), f"the container {name} does not run")
+    return "/proc/self/ns/net"
 
 
 def container_pid(name: str) -> int:

@@ -13,6 +13,7 @@ from typing import Self
 from pathgauge.counters.link import LinkCounters, parse_net_dev
 from pathgauge.errors import InternalError
 from pathgauge.paths import messages
+from pathgauge.paths.endpoint import located
 from pathgauge.paths.process import KeeperProcess
 from pathgauge.paths.shaping import shaping
 from pathgauge.paths.types import Attachment, BuiltPath, PathSpec, WireSpec
@@ -47,6 +48,7 @@ class Lab:
         Call it from a thread that lives as long as the lab is needed: the lab dies with it.
         """
         began = time.monotonic()
+        specs = [located(spec) for spec in specs]
         for rate in (wire.rate, *(spec.rate for spec in specs)):
             if rate is not None:
                 shaping(rate)  # refuses a rate that cannot be before a process is started
