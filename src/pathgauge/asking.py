@@ -9,7 +9,7 @@ import msgspec
 from pathgauge import attaching
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
-from pathgauge.options import DEFAULT_PATHS, OPTIONS, WIRE_RATE
+from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, OPTIONS
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic.kind import TestKind
@@ -34,10 +34,7 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
     _check_shape(specs, tests, vary, named="test" in values)
     given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
     settings = _settings(values, specs, vary)
-    rates = {name: cast("int", own.pop(WIRE_RATE)) for name, own in settings.items() if WIRE_RATE in own}
-    if rates and "server" in values:
-        raise UserError("--set rate shapes a wire of ours, and the way to a --server is none", hint="leave one out")
-    specs = tuple(replace(spec, rate=rates.get(spec.name)) for spec in specs)
+    specs = _changed(specs, settings, elsewhere="server" in values or "path" in values)
     _check_heeded(given, settings, vary, tests)
     plain = {
         name.replace("-", "_"): values[name]
@@ -90,6 +87,22 @@ def _existing(paths: Sequence[str], values: Mapping[str, object]) -> tuple[PathS
     if len(set(names)) < len(names):
         raise UserError("two paths have the same name", hint="--path a=FROM,TO --path b=FROM,TO")
     return found
+
+
+def _changed(specs: Sequence[PathSpec], settings: Settings, *, elsewhere: bool) -> tuple[PathSpec, ...]:
+    """The paths with what `--set` changes of their lab, which is taken out of the settings."""
+    changed = []
+    for spec in specs:
+        own = settings.get(spec.name, {})
+        changes = {key: own.pop(key) for key in LAB_KEYS if key in own}
+        if changes and elsewhere:
+            raise UserError(f"--set {spec.name}.{next(iter(changes))} changes a lab of ours, and this path is in none",
+                            hint="leave it out")  # fmt: skip
+        rate = cast("int | None", changes.pop("rate", None))
+        changed.append(
+            replace(spec, rate=rate, devices={key: int(cast("int", value)) for key, value in changes.items()})
+        )
+    return tuple(changed)
 
 
 def _tests(values: Mapping[str, object]) -> list[TestKind]:

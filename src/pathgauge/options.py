@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pathgauge import quantities
 from pathgauge.errors import UserError
+from pathgauge.paths.types import OFFLOADS
 from pathgauge.quantities import nearest, quoted
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ LEAST_LABS, GREATEST_LABS = 5, 1000
 GREATEST_PORT = 65535
 NETSERVER_PORT = 12865
 LONGEST_DEVICE = 15
-WIRE_RATE = "rate"  # the one key of --set that is no test parameter
+LEAST_MTU, GREATEST_MTU = 1280, 65535  # IPv6 takes no less
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ def _parse_setting(text: str) -> tuple[str, str, object]:
     path, dot, key = target.rpartition(".")
     if not (separator and dot and path):
         raise UserError(f"{quoted(text)} sets nothing", hint="type NAME.KEY=VALUE, such as macvlan.nodelay=on")
-    if key.strip() == WIRE_RATE:
-        return path.strip(), WIRE_RATE, quantities.parse_rate(value)
+    if (lab_key := key.strip()) in LAB_KEYS:
+        return path.strip(), lab_key, LAB_KEYS[lab_key](value)
     option = parameter_named(key)
     return path.strip(), option.field, option.parse(value)
 
@@ -187,6 +188,18 @@ def _parse_address(text: str) -> tuple[str, str]:
     return name.strip(), str(interface)
 
 
+def _mtu(text: str) -> int:
+    return quantities.parse_whole(text, LEAST_MTU, GREATEST_MTU, "MTU")
+
+
+# The keys of --set that are no test parameters: what they change, they change in the lab, on a wire of the path's own.
+LAB_KEYS: dict[str, Callable[[str], object]] = {
+    "rate": quantities.parse_rate,
+    "mtu": _mtu,
+    **dict.fromkeys(OFFLOADS, quantities.parse_switch),
+}
+
+
 def _cpu(text: str) -> int:
     return quantities.parse_whole(text, 0, GREATEST_CPU, "CPU number")
 
@@ -240,8 +253,9 @@ OPTIONS: dict[str, Option] = {
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",
                "a path that exists, between local, netns:NAME, pid:N, container:NAME", _parse_path, "none", LAB, True),
-        Option("set", "NAME.KEY=VALUE", "a test parameter of one path alone, or the rate of a wire of its own",
-               _parse_setting, "nothing", LAB, True),
+        Option("set", "NAME.KEY=VALUE",
+               "a test parameter of one path alone; or rate, mtu, tso, gso, gro, tx, sg in its lab", _parse_setting,
+               "nothing", LAB, True),
         Option("wire", "rate=RATE", "shape the wire to a rate, bit/s as tc writes it", _parse_wire, "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
         Option("server", "netperf://HOST[:PORT]", "measure against a netserver elsewhere, from this machine's --device",

@@ -311,6 +311,23 @@ def test_a_wire_that_carries_a_tenth_less_is_found() -> None:
     assert row["ratio"]["low"] < 0.9 < row["ratio"]["high"]
 
 
+def test_devices_of_one_path_are_changed_on_a_wire_of_its_own() -> None:
+    found = measure("host", "a=host", "b=vxlan", "--set", "a.gso=off", "--set", "a.tso=off", "--set", "b.mtu=1300",
+                    "--test", "TCP_STREAM", "--max-time", "1", *QUICK)  # fmt: skip
+    plain, segmented, small = found["paths"]
+    assert segmented["settings"] == {"gso": "off", "tso": "off"}
+    assert {path["wire"] for path in found["paths"]} == {"h0-s0", "h1-s1", "h2-s2"}
+    assert (plain["devices"][0]["offloads"]["gso"], segmented["devices"][0]["offloads"]["gso"]) == (True, False)
+    assert [device["mtu"] for device in small["devices"]] == [1300, 1400, 1400, 1300]
+    assert [seen["mss"] for seen in found["tests"][0]["connections"]] == [1448, 1448, 1248]
+
+
+def test_what_a_device_has_fixed_is_refused_and_not_ignored() -> None:
+    done = run("compare", "host", "a=macvlan", "--set", "a.gso=off", check=False)
+    assert done.returncode == 2
+    assert "gso of mv0 cannot be switched off: a macvlan has it fixed" in done.stderr
+
+
 # --- labs -------------------------------------------------------------------------------------------------------------
 
 

@@ -125,6 +125,12 @@ def test_none_means_not_given() -> None:
         ({"local_cpu": "all"}, "no CPU number"),
         ({"max_time": "nan"}, "no time"),
         ({"labs": 3}, "3 labs say nothing"),
+        ({"set": "macvlan.mtu=100"}, "MTU"),
+        ({"set": "macvlan.gso=perhaps"}, "perhaps"),
+        ({"path": "a=local,local", "set": "a.mtu=1400"}, "changes a lab of ours"),
+        ({"path": ["a=local,local", "a=local,local"]}, "two paths have the same name"),
+        ({"path": ["a=local,local", "b=local,local"], "link_rate": "1gbit"}, "--link-rate is for paths of a lab"),
+        ({"path": ["a=local,nowhere"]}, "is no endpoint"),
         ({"set": "macvlan.rate=1"}, "rate '1'"),
         (
             {

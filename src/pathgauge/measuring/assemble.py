@@ -8,7 +8,7 @@ import msgspec
 from pathgauge.measuring.loop import Outcome
 from pathgauge.measuring.measured import Measured
 from pathgauge.measuring.request import Request
-from pathgauge.paths.types import BuiltPath
+from pathgauge.paths.types import OFFLOADS, BuiltPath
 from pathgauge.results.document import (
     Comparison,
     Device,
@@ -57,7 +57,7 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
         name=name,
         kind=path.spec.kind,
         options=dict(path.spec.options),
-        settings=settings,
+        settings=settings | {key: _written(key, value) for key, value in path.spec.devices.items()},
         wire=path.wire,
         wire_rate=path.rate,
         client_namespace=path.client_namespace_name,
@@ -65,6 +65,11 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
         addresses=addresses,
         devices=devices,
     )
+
+
+def _written(key: str, value: int) -> str:
+    """A change of a path's devices as it was typed."""
+    return ("on" if value else "off") if key in OFFLOADS else str(value)
 
 
 def describe_test(

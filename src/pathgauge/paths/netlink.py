@@ -8,7 +8,7 @@ import errno
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -116,6 +116,23 @@ class Links:
         with _explained(name):
             self._route.link("set", index=self._index(name), net_ns_fd=into)
         del self._indices[name]
+
+    def change(self, name: str, changes: Mapping[str, int]) -> None:
+        """Set a device's `mtu`, or its offloads. Raises UserError where the device does not let that be switched."""
+        offloads = {short: value for short, value in changes.items() if short in _OFFLOADS}
+        with _explained(name):
+            if "mtu" in changes:
+                self._route.link("set", index=self._index(name), mtu=changes["mtu"])
+        _switch(name, offloads)
+        now = _offloads(name)
+        stuck = [short for short, value in offloads.items() if now.get(short) is not bool(value)]
+        if stuck:
+            kind = self.facts(name).kind or "device"
+            word = "on" if offloads[stuck[0]] else "off"
+            raise UserError(
+                f"{stuck[0]} of {name} cannot be switched {word}: a {kind} has it fixed",
+                hint="ethtool -k, from inside (pathgauge lab exec), shows what is [fixed]; leave it out",
+            )
 
     def join(self, name: str, bridge: str) -> None:
         """Make a device a port of a bridge."""
@@ -242,6 +259,19 @@ def in_namespace(namespace: int, work: Callable[[Links], T]) -> T:
             return work(links)
 
     return inside(namespace, body)
+
+
+def _switch(name: str, offloads: Mapping[str, int]) -> None:
+    """Ask for offloads; whether the driver did it is to be seen afterwards."""
+    if not offloads:
+        return
+    ethtool: Any = IoctlEthtool(name)
+    try:
+        for short, value in offloads.items():
+            with suppress(Exception):  # pyroute2 raises its own bare classes
+                ethtool.set_offload_flag(_OFFLOADS[short], value)
+    finally:
+        ethtool.close()
 
 
 def _text(address: Any) -> str:

@@ -47,6 +47,9 @@ class Space(Protocol):
     def configure(self, device: str, addresses: Sequence[Address] = ()) -> None:
         """Bring a device up and give it addresses, usable at once."""
 
+    def change(self, device: str, changes: Mapping[str, int]) -> None:
+        """Set a device's `mtu` in bytes, or offloads by ethtool's short names (1 or 0)."""
+
     def route(self, networks: Sequence[Address], gateways: Sequence[Address]) -> None:
         """Reach the networks of these addresses by way of the gateway of the same family."""
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +73,10 @@ class LabSpace:
 
         in_namespace(self.namespace, work)
         self.devices[device] = wanted
+
+    def change(self, device: str, changes: Mapping[str, int]) -> None:
+        """See registry.Space."""
+        in_namespace(self.namespace, lambda links: links.change(device, changes))
 
     def route(self, networks: Sequence[Address], gateways: Sequence[Address]) -> None:
         """See registry.Space."""

@@ -20,6 +20,7 @@ from pathgauge.paths.types import DeviceRef, PathSpec, Role, WireSpec
 
 HOST = "host"
 SERVER = "server"
+_TUNNEL_ROOM = 100  # bytes that a tunnel's headers take at most
 
 Facts = dict[str, dict[str, LinkFacts]]
 
@@ -71,11 +72,12 @@ class Topology:
         shared: Wire | None = None
         for spec in specs:
             kind = kinds()[spec.kind]
-            if spec.rate is not None or kind.direct or kind.needs_own_wire(spec.options):
+            if spec.rate is not None or spec.devices or kind.direct or kind.needs_own_wire(spec.options):
                 chosen = self._new_wire(self._near(kind, spec), wire.rate if spec.rate is None else spec.rate)
             else:
                 chosen = shared = shared or self._new_wire(self.spaces[HOST], wire.rate)
             placement = kind.build(PathSite(self, chosen, spec.name), spec)
+            self._change(spec, chosen, placement)
             if serves and placement.known and not kind.serves:
                 raise UserError(
                     f"nobody can come in by the path {spec.name}, as the way in of another path is",
@@ -135,13 +137,24 @@ class Topology:
         self.wires.append(wire)
         return wire
 
+    def _change(self, spec: PathSpec, wire: Wire, placement: Placement) -> None:
+        """Make the path's devices as was asked: the MTU of all, what they stand on first; offloads of its own."""
+        changes = dict(spec.devices)
+        mtu = changes.pop("mtu", None)
+        if mtu is not None:
+            outer = mtu + _TUNNEL_ROOM if placement.beyond else mtu
+            for space, device in ((self.spaces[SERVER], wire.far), *reversed(_through(wire, placement))):
+                space.change(device, {"mtu": outer})
+            for space, device in (*placement.beyond, (placement.space, placement.device)):
+                space.change(device, {"mtu": mtu})
+        if changes:
+            placement.space.change(placement.device, changes)
+
     def _describe(
         self, spec: PathSpec, wire: Wire, placement: Placement, facts: Facts, *, serves: bool
     ) -> messages.Placed:
         own = placement.space.name, placement.device
-        through = placement.through
-        if through is None:
-            through = () if own == (wire.near.name, wire.lower) else ((wire.near, wire.lower),)
+        through = _through(wire, placement)
         devices = [device_of(*own, "own", facts)]
         devices += [device_of(space.name, device, "lower", facts) for space, device in through]
         devices.append(device_of(SERVER, wire.far, "wire", facts))
@@ -163,6 +176,14 @@ class Topology:
             devices=tuple(devices),
             mtu=min(each.mtu for each in devices),
         )
+
+
+def _through(wire: Wire, placement: Placement) -> tuple[tuple[Space, str], ...]:
+    """The devices between a path's own and the wire's far end."""
+    if placement.through is not None:
+        return placement.through
+    own = placement.space.name, placement.device
+    return () if own == (wire.near.name, wire.lower) else ((wire.near, wire.lower),)
 
 
 def by_family(given: Sequence[Address]) -> dict[Family, str]:

@@ -19,14 +19,15 @@ class Found:
 class PathSpec:
     """A path as asked for: `[NAME=]KIND[:key=value,...]`, parsed and checked against its kind.
 
-    With a `rate` (bit/s) it gets a wire of its own, shaped to that. One that exists already is `found`, and its kind is
-    `existing`.
+    With a `rate` (bit/s) it gets a wire of its own, shaped to that; with changes of its `devices`, too: `mtu` in bytes
+    of all of them, offloads (1 or 0) of its own one. One that exists already is `found`, and its kind is `existing`.
     """
 
     name: str
     kind: str
     options: dict[str, str] = field(default_factory=dict)
     rate: int | None = None
+    devices: dict[str, int] = field(default_factory=dict)
     found: Found | None = None
 
 
@@ -49,6 +50,8 @@ class Attachment:
     family: Literal["ipv4", "ipv6"]
     addresses: dict[str, str] = field(default_factory=dict)
 
+
+OFFLOADS = ("tso", "gso", "gro", "tx", "sg")  # ethtool's short names
 
 Role = Literal["own", "lower", "wire", "beyond"]
 

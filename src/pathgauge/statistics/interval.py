@@ -3,8 +3,7 @@
 Everything happens on the log scale, so that swapping the two paths turns r into 1/r and nothing else. A run looks at
 its data after every block and stops when they say enough, so the intervals are confidence sequences (sequence.py),
 which hold at all looks together. Where the number of blocks is fixed beforehand and looked at once, Student's t is
-sharper: `fixed`. Quantiles come from resamples, which have no sequence: look k at them spends alpha / (k (k + 1)) of
-the error, which sums to alpha over any number of looks (a union bound).
+sharper: `fixed`. Quantiles of latency (quantile.py) are told by the same widths.
 """
 
 import math
