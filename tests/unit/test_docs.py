@@ -214,8 +214,8 @@ def test_every_metric_is_documented() -> None:
         assert tests.removesuffix(": primary").split(", ") == (["all"] if having == list(TESTS) else having)
         primary = [name for name, kind in TESTS.items() if kind.primary == metric.name]
         assert tests.endswith(": primary") == bool(primary)
-        resampled = metric.quantile is not None and metric.judged != "nothing"
-        assert source == ("resampled blocks" if resampled else sources[metric.judged])
+        quantile = metric.quantile is not None and metric.judged != "nothing"
+        assert source == ("quantile of sums" if quantile else sources[metric.judged])
 
 
 def table_rows(text: str) -> Iterator[list[str]]:

@@ -1,6 +1,5 @@
 """Intervals: what they refuse, what they promise, what swapping and scaling do to them."""
 
-import itertools
 import math
 import random
 
@@ -13,9 +12,7 @@ from pathgauge.statistics.interval import (
     Interval,
     Refusal,
     blocks_needed,
-    confidence_at_look,
     lag_one,
-    next_look,
     of_blocks,
     of_logs,
     of_sums,
@@ -222,22 +219,6 @@ def test_sums_without_events_are_refused() -> None:
     assert isinstance(of_sums(None, [(1.0, 1.0)] * 3, 0.95), Refusal)
     one_event = [(1.0, 1.0), *[(0.0, 1.0)] * 6]
     assert isinstance(of_sums(one_event, one_event, 0.95), Refusal)  # all of it hangs on one block
-
-
-def test_looks_together_spend_the_promised_error_and_no_more() -> None:
-    spent = sum(1.0 - confidence_at_look(0.95, look) for look in range(1, 10_000))
-    assert spent <= 0.05
-    assert spent == pytest.approx(0.05, rel=1e-3)
-
-
-def test_looks_get_rarer() -> None:
-    at, seen = 0, []
-    while at < 200:
-        at = next_look(at)
-        seen.append(at)
-    assert seen[0] == MINIMUM_BLOCKS
-    assert all(later > earlier for earlier, later in itertools.pairwise(seen))
-    assert len(seen) < 20
 
 
 def test_coverage_of_the_interval_under_peeking() -> None:

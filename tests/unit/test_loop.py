@@ -24,23 +24,21 @@ from pathgauge.traffic.registry import TESTS
 PLAN = Plan(warmup=0.03, ramp=0.01, slice=0.02)
 
 
-def question(look: int = 1) -> Question:
+def question() -> Question:
     return Question(
         kind=TESTS["TCP_STREAM"],
         parameters={},
         confidence=0.95,
         margins={},
         primary=frozenset({"goodput"}),
-        look=look,
-        seed=1,
     )
 
 
 def run(arms: Sequence[TwinArm], budget: float = 5.0, seed: int = 1) -> tuple[Outcome, list[Comparison]]:
     outcome, last = Outcome(PLAN), list[Comparison]()
 
-    def look(number: int) -> list[Comparison]:
-        last[:] = judge(question(number), ["goodput"], outcome.blocks, arms[0].name, arms[1].name)
+    def look() -> list[Comparison]:
+        last[:] = judge(question(), ["goodput"], outcome.blocks, arms[0].name, arms[1].name)
         return last
 
     run_test(
@@ -147,7 +145,7 @@ def test_an_interrupt_keeps_the_whole_blocks() -> None:
             warmup=None,
             generator=random.Random(1),
             outcome=outcome,
-            look=lambda number: judge(question(number), ["goodput"], outcome.blocks, "a", "b"),
+            look=lambda: judge(question(), ["goodput"], outcome.blocks, "a", "b"),
             tell=lambda elapsed, current: None,
         )
     assert len(outcome.blocks) == 3

@@ -2,7 +2,6 @@
 
 import math
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -31,9 +30,8 @@ Parameters = dict[str, str | int | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of the blocks of one test: `look` is how often they were looked at, this time included,
-    `fixed` that their number was fixed beforehand and this is the one look; with several `labs` it is the labs that are
-    counted, not the blocks;
+    """What is asked of the blocks of one test: `fixed` says that their number was fixed beforehand and this is the one
+    look; with several `labs` it is the labs that are counted, not the blocks;
     `parameters` are the baseline's, `changes` what each candidate has otherwise.
     """
 
@@ -42,8 +40,6 @@ class Question:
     confidence: float
     margins: dict[str, float]
     primary: frozenset[str]
-    look: int
-    seed: int
     fixed: bool = False
     candidates: int = 1
     labs: int = 1
@@ -69,11 +65,8 @@ def _compare(
 ) -> Comparison:
     family = len(question.primary) * max(1, question.candidates) if metric.name in question.primary else 1
     confidence = 1.0 - (1.0 - question.confidence) / family
-    if metric.quantile is not None and not question.fixed:
-        confidence = intervals.confidence_at_look(confidence, question.look)
-    seed = zlib.crc32(f"{question.seed} {metric.name} {baseline} {candidate}".encode())
     units = blocks if question.labs == 1 else [merged(lab) for lab in of_labs(blocks)]
-    sides = _Sides(question.kind, metric, units, blocks, confidence, seed, question.fixed)
+    sides = _Sides(question.kind, metric, units, blocks, confidence, question.fixed)
     ratio = sides.ratio(baseline, candidate)
     margin = question.margin(metric)
     verdict, reason = decide(ratio, margin, metric.better)
@@ -158,7 +151,6 @@ class _Sides:
     units: Sequence[Block]
     blocks: Sequence[Block]
     confidence: float
-    seed: int
     fixed: bool = False
 
     @property

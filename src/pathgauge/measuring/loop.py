@@ -9,7 +9,7 @@ import msgspec
 
 from pathgauge.measuring.measured import Arm, Block, Measured
 from pathgauge.results.document import Comparison, Connection
-from pathgauge.statistics.interval import next_look
+from pathgauge.statistics.interval import MINIMUM_BLOCKS
 
 SHORTEST_SLICE = 0.02
 # A resting wire saves up its shaper's burst, 8 ms of the rate and more; it has to be spent before the slice, and what
@@ -52,7 +52,7 @@ class Outcome:
         return sum(block.void is None for block in self.blocks)
 
 
-Look = Callable[[int], Sequence[Comparison]]
+Look = Callable[[], Sequence[Comparison]]
 Tell = Callable[[float, Sequence[Comparison]], None]
 
 
@@ -95,7 +95,6 @@ def run_test(
     warmup: float | None,
     plan: Plan | None = None,
     blocks: int | None = None,
-    rarely: bool = False,
     shaped: bool = False,
     lab: int = 0,
     generator: random.Random,
@@ -105,14 +104,13 @@ def run_test(
 ) -> None:
     """Measure one test over its arms in one lab into `outcome`, which holds every whole block even when this raises.
 
-    `look` judges the outcome's valid blocks for the n-th time; the run ends when no verdict of it is `undecided`, or
-    before a block that would not end within `budget` seconds. Without a `plan` a pilot makes one. With `blocks` it
-    looks once, when so many are valid, and ends. `rarely` is for what may not be looked at after every block. `tell` is
-    called after each, between slices.
+    `look` judges the outcome's valid blocks; the run ends when no verdict of it is `undecided`, or before a block that
+    would not end within `budget` seconds. Without a `plan` a pilot makes one. With `blocks` it looks once, when so many
+    are valid, and ends. `tell` is called after each block, between slices.
     """
     begin = time.monotonic()
     outcome.plan = plan or pilot(arms, budget, slice_seconds, warmup, shaped=shaped)
-    at = blocks or next_look(0)
+    at = blocks or MINIMUM_BLOCKS
     current: tuple[Comparison, ...] = ()
     longest = 0.0
     while True:
@@ -126,9 +124,9 @@ def run_test(
         out_of_time = now - begin + longest > budget
         if outcome.valid >= at or (out_of_time and outcome.valid and outcome.looks < outcome.valid):
             # After many blocks one more changes little, and a look at many takes its time.
-            at = next_look(outcome.valid) if rarely else outcome.valid + 1 + outcome.valid // RARER
+            at = outcome.valid + 1 + outcome.valid // RARER
             outcome.looks += 1
-            current = tuple(look(outcome.looks))
+            current = tuple(look())
             if outcome.looks == 1:
                 outcome.expected = max((row.blocks_needed for row in current if row.blocks_needed), default=None)
             if current and all(row.verdict != "undecided" for row in current):

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pathgauge.counters.perf import open_machine_cycles
 from pathgauge.errors import NoValidBlock
@@ -22,7 +22,6 @@ from pathgauge.paths.lab import Lab
 from pathgauge.results.document import Comparison, Environment, Result
 from pathgauge.results.environment import collect
 from pathgauge.traffic.kind import TestKind
-from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.registry import TESTS
 
 
@@ -54,16 +53,15 @@ class Gathered:
         """How many of them count."""
         return sum(outcome.valid for outcome in self.outcomes)
 
-    def comparisons(self, metrics: Sequence[str], look: int) -> list[Comparison]:
+    def comparisons(self, metrics: Sequence[str]) -> list[Comparison]:
         """Every candidate against the baseline."""
-        asked = replace(self.question, look=look)
         baseline, *candidates = (arm.name for arm in self.arms)
         blocks = self.blocks
-        return [row for name in candidates for row in judge(asked, metrics, blocks, baseline, name)]
+        return [row for name in candidates for row in judge(self.question, metrics, blocks, baseline, name)]
 
     def final(self) -> list[Comparison]:
         """All metrics, as of the last look."""
-        return self.comparisons(self.kind.metrics, max(1, self.outcomes[-1].looks))
+        return self.comparisons(self.kind.metrics)
 
 
 @dataclass(slots=True)
@@ -106,12 +104,11 @@ class Run:
             warmup=0.0 if attached else request.warmup,
             plan=earlier,
             blocks=request.blocks,
-            rarely=any(METRICS[name].quantile is not None for name in deciding),
             shaped=kind.pattern == "stream" and any(arm.path.rate is not None for arm in arms),
             lab=self.labs - 1,
             generator=random.Random(f"{self.seed} {kind.name}" + (f" {self.labs}" if self.labs > 1 else "")),
             outcome=outcome,
-            look=lambda number: gathered.comparisons(deciding, number) if request.labs == 1 else (),
+            look=lambda: gathered.comparisons(deciding) if request.labs == 1 else (),
             tell=lambda elapsed, current: self._tell(gathered, elapsed, current),
         )
         self._warn_of(kind, arms, outcome)
@@ -131,8 +128,6 @@ class Run:
             confidence=request.confidence,
             margins=request.margins,
             primary=frozenset({kind.primary, *(name for name in request.metrics if name in kind.metrics)}),
-            look=1,
-            seed=self.seed,
             fixed=request.blocks is not None or request.labs > 1,
             candidates=len(arms) - 1,
             labs=request.labs,

@@ -14,7 +14,6 @@ from itertools import pairwise
 from pathgauge.statistics.sequence import half_width
 
 MINIMUM_BLOCKS = 5
-LOOK_GROWTH = 1.25
 MOST_BLOCKS = 100_000
 UNSEEN = 0.8  # over sqrt(blocks): a correlation that so many blocks cannot show, and that is reckoned with
 MOST_CORRELATION = 0.9
@@ -37,16 +36,6 @@ class Refusal:
     """Why no interval is given."""
 
     reason: str
-
-
-def confidence_at_look(confidence: float, look: int) -> float:
-    """The confidence that look number `look` (from 1) must have, so that all looks together keep `confidence`."""
-    return 1.0 - (1.0 - confidence) / (look * (look + 1))
-
-
-def next_look(blocks: int) -> int:
-    """The number of blocks at which to look again, given those at the last look (0 before the first)."""
-    return max(MINIMUM_BLOCKS, math.ceil(blocks * LOOK_GROWTH))
 
 
 def student(confidence: float, degrees: int) -> float:
