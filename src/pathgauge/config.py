@@ -1,13 +1,34 @@
 """Options from a TOML file: its keys are the names of options, and `paths` for the path arguments."""
 
+import json
 import tomllib
 from collections.abc import Sequence
 
 from pathgauge.errors import UserError
-from pathgauge.options import Texts, texts_of
+from pathgauge.options import OPTIONS, Texts, texts_of
 from pathgauge.quantities import quoted_file
 
 GREATEST_FILE = 2**20
+_OF_ONE_RUN = ("json", "quiet", "config", "print-config")
+
+
+def written(paths: Sequence[str], texts: Texts) -> str:
+    """A file's text that asks for the same, without what is said of one run's output."""
+    lines = [f"paths = {_list(paths)}"] if paths else []
+    for name, values in texts.items():
+        option = OPTIONS[name]
+        if name not in _OF_ONE_RUN:
+            lines.append(f"{name} = {_list(values) if option.repeatable else _text(values[-1])}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _list(values: Sequence[str]) -> str:
+    return f"[{', '.join(map(_text, values))}]"
+
+
+def _text(value: str) -> str:
+    """A TOML basic string: JSON writes the same, but for the one control character that TOML wants escaped, too."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def read_config(path: str) -> tuple[Sequence[str], Texts]:

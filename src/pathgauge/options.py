@@ -280,6 +280,8 @@ OPTIONS: dict[str, Option] = {
                output=True, choices=lambda: ("slower",)),
         Option("quiet", "", "no progress and no table, only errors", quantities.parse_switch, "off", OUTPUT,
                output=True, flag=True),
+        Option("print-config", "", "measure nothing; print a file for --config that asks for the same",
+               quantities.parse_switch, "off", OUTPUT, output=True, flag=True),
         Option("config", "FILE", "read options from a TOML file; keys are option names", _parse_file, "none", OUTPUT,
                output=True, file=True),
     )

@@ -28,6 +28,8 @@ from pathgauge.traffic.registry import TESTS
 from tests.netns.lab_processes import run
 from tests.netns.runs import QUICK, Document, Running, compare, measure, rows
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
 PAYLOAD_SHARE = 1448 / 1514  # of what a shaped wire counts: TCP's payload in a full frame, its Ethernet header included
 CONTROL = re.compile(r"[^\n\x20-\x7e]")
 MODES = {"bridge": "h0-s0", "private": "h0-s0", "vepa": "h0-s0", "passthru": "h1-s1"}
@@ -320,6 +322,15 @@ def test_devices_of_one_path_are_changed_on_a_wire_of_its_own() -> None:
     assert (plain["devices"][0]["offloads"]["gso"], segmented["devices"][0]["offloads"]["gso"]) == (True, False)
     assert [device["mtu"] for device in small["devices"]] == [1300, 1400, 1400, 1300]
     assert [seen["mss"] for seen in found["tests"][0]["connections"]] == [1448, 1448, 1248]
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_example_runs(example: Path) -> None:
+    found = run("compare", "--config", str(example), "--max-time", "1", *QUICK, "--json", "-", "--quiet", check=False)
+    assert found.returncode in (0, 1), found.stderr
+    document = json.loads(found.stdout)
+    assert document["ended"] == "complete"
+    assert document["comparisons"]
 
 
 def test_what_a_device_has_fixed_is_refused_and_not_ignored() -> None:

@@ -1,9 +1,16 @@
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pathgauge.config import read_config
+from pathgauge.cli.main import main
+from pathgauge.config import read_config, written
 from pathgauge.errors import UserError
+from pathgauge.options import build_request, parse_values
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def write(folder: Path, text: str) -> str:
@@ -60,3 +67,37 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="not TOML"):
         read_config(str(tmp_path / "binary"))
+
+
+def test_what_is_printed_asks_for_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["host", "a=macvlan", "--test", "TCP_RR", "--test", "TCP_STREAM", "--set", "a.mtu=1400", "--nodelay",
+             "--margin", "3", "--fail-on", "slower", "--json", "/nowhere/x.json"]  # fmt: skip
+    assert main(["compare", *words, "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    assert "json" not in printed
+    paths, texts = read_config(write(tmp_path, printed))
+    assert paths == ["host", "a=macvlan"]
+    assert texts == {
+        "test": ["TCP_RR", "TCP_STREAM"],
+        "nodelay": ["on"],
+        "set": ["a.mtu=1400"],
+        "margin": ["3"],
+        "fail-on": ["slower"],
+    }
+    assert main(["compare", "--config", write(tmp_path, printed), "--print-config"]) == 0
+    assert capsys.readouterr().out == printed
+
+
+@given(st.lists(st.text(), max_size=3), st.text())
+def test_any_text_survives(paths: list[str], value: str) -> None:
+    table = tomllib.loads(written(paths, {"seed": [value]}))
+    assert table.get("paths", []) == paths
+    assert table["seed"] == value
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_example_can_be_asked_and_says_how(example: Path) -> None:
+    text = example.read_text(encoding="utf-8")
+    assert f"# pathgauge compare --config examples/{example.name}\n" in text
+    paths, texts = read_config(str(example))
+    assert build_request(paths, parse_values(texts)).paths

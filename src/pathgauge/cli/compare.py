@@ -57,6 +57,12 @@ def run(args: argparse.Namespace) -> int:
         texts = texts_of_file | texts
     values = options.parse_values(texts)
     request = options.build_request(paths, values, args.command_line)
+    if values.get("print-config"):
+        from pathgauge.config import written
+        from pathgauge.report.output import say
+
+        say(sys.stdout, written(paths, texts).rstrip("\n"))
+        return 0
     target = values.get("json")
 
     from pathgauge.measuring import run as runner
