@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pathgauge.paths.registry import kinds, probe_kinds
 from pathgauge.results.document import Result
 from pathgauge.results.store import decode
 from tests.netns.runs import QUICK, Document, measure
@@ -97,3 +98,24 @@ def test_without_user_namespaces_nothing_is_started(as_nobody: "Nobody", nobody_
     assert hint == "  run pathgauge as root, or allow them: sudo sysctl -w user.max_user_namespaces=15000"
     assert done.stdout == ""
     assert list(as_nobody.home.iterdir()) == []
+
+
+def test_every_kind_of_path_that_root_has_an_ordinary_user_has_too(pathgauge: Pathgauge) -> None:
+    done = pathgauge("paths", "--json")
+    assert done.returncode == 0, done.stderr
+    available = {kind["kind"]: kind["available"] for kind in json.loads(done.stdout)["kinds"]}
+    assert available == {name: reason is None for name, reason in probe_kinds().items()}
+    there = [name for name in available if available[name] and not kinds()[name].serves]
+    for ways in (there, ["host", "published"]):
+        compared = pathgauge("compare", *ways, "--test", "UDP_RR", "--max-time", "1", *QUICK, "--json", "-", "--quiet")
+        assert compared.returncode == 0, compared.stderr
+        found: Document = json.loads(compared.stdout)
+        assert [path["kind"] for path in found["paths"]] == ways
+        assert found["tests"][0]["blocks"] >= 1
+        assert all(row["void"] is None for row in found["slices"])
+
+
+def test_paths_that_exist_take_root(pathgauge: Pathgauge) -> None:
+    done = pathgauge("compare", "--path", "a=local,local", "--path", "b=local,local")
+    assert done.returncode == 3
+    assert "an ordinary user cannot enter namespaces of others" in done.stderr
