@@ -55,7 +55,7 @@ def _noise(trials: Sequence[Trial]) -> str:
 def _share(share: Share, confidence: str) -> str:
     if share.of == 0:
         return "0 of 0 trials"
-    return f"{share.count} of {share.of} trials ({confidence}: {100 * share.low:.2g} to {100 * share.high:.2g} %)"
+    return f"{share.count} of {share.of} trials ({confidence}: {100 * share.low:.3g} to {100 * share.high:.3g} %)"
 
 
 def _over(test: str, rate: int | None) -> str:
