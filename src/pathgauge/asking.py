@@ -49,7 +49,7 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
         parameters=Parameters(**cast("dict[str, Any]", given)),
         settings=settings,
         vary=vary,
-        wire=_wire(values),
+        wire=wire(values),
         attachment=attaching.build(values, specs),
         server_port=cast("tuple[str, int]", values.get("server", ("", 0)))[1],
         metrics=_metrics(values, tests),
@@ -179,11 +179,16 @@ def _check_datagrams(request: Request, tests: Sequence[TestKind]) -> None:
                     )
 
 
-def _wire(values: Mapping[str, object]) -> WireSpec:
-    rates = {cast("int", values[name]) for name in ("wire", "link-rate") if name in values}
-    if len(rates) > 1:
+def wire(values: Mapping[str, object]) -> WireSpec:
+    """The wire that `--wire` and `--link-rate` ask for. Raises UserError where they contradict each other."""
+    asked = dict(cast("dict[str, int]", values.get("wire", {})))
+    rate = cast("int | None", values.get("link-rate"))
+    if rate is not None and asked.get("rate", rate) != rate:
         raise UserError("--wire and --link-rate name different rates", hint="give one of them")
-    return WireSpec(rate=rates.pop() if rates else None)
+    asked |= {"rate": rate} if rate is not None else {}
+    if "rate" not in asked and asked.keys() & {"burst", "limit"}:
+        raise UserError("a wire that is not shaped has neither burst nor limit", hint="--wire rate=1gbit,limit=3M")
+    return WireSpec(**asked)
 
 
 def _metrics(values: Mapping[str, object], tests: Sequence[TestKind]) -> tuple[str, ...]:

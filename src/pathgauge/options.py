@@ -100,11 +100,21 @@ def _parse_path(text: str) -> object:
     return parse_path(text)
 
 
-def _parse_wire(text: str) -> int:
-    key, _, value = text.partition("=")
-    if key.strip() != "rate" or "," in value:
-        raise UserError(f"{quoted(text)} does not describe a wire", hint="the one key is rate: --wire rate=1gbit")
-    return quantities.parse_rate(value)
+def _parse_wire(text: str) -> dict[str, int]:
+    keys: dict[str, Callable[[str], int]] = {
+        "rate": quantities.parse_rate,
+        "burst": quantities.parse_size,
+        "limit": quantities.parse_size,
+        "mtu": _mtu,
+    }
+    found: dict[str, int] = {}
+    for item in text.split(","):
+        key, _, value = (part.strip() for part in item.partition("="))
+        if key not in keys or key in found:
+            hint = f"its keys are {', '.join(keys)}, each once: --wire rate=1gbit,limit=3M"
+            raise UserError(f"{quoted(text)} does not describe a wire", hint=hint)
+        found[key] = keys[key](value)
+    return found
 
 
 def parameter_named(key: str) -> Option:
@@ -256,7 +266,9 @@ OPTIONS: dict[str, Option] = {
         Option("set", "NAME.KEY=VALUE",
                "a test parameter of one path alone; or rate, mtu, tso, gso, gro, tx, sg in its lab", _parse_setting,
                "nothing", LAB, True),
-        Option("wire", "rate=RATE", "shape the wire to a rate, bit/s as tc writes it", _parse_wire, "unshaped", LAB),
+        Option("wire", "rate=RATE[,burst=SIZE][,limit=SIZE][,mtu=BYTES]",
+               "shape the wire to a rate, bit/s as tc writes it; tbf's burst and limit; MTU", _parse_wire,
+               "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
         Option("server", "netperf://HOST[:PORT]", "measure against a netserver elsewhere, from this machine's --device",
                _parse_server, "one of our own, in the lab", LAB),

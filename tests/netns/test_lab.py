@@ -101,6 +101,15 @@ def test_the_wires_facts() -> None:
         assert shaped.wire_facts["queue_discipline"] == "tbf"
 
 
+def test_a_wire_of_other_settings(require_root: None) -> None:
+    wire = WireSpec(rate=GIGABIT, burst=2_000_000, limit=3_000_000, mtu=9000)
+    with Lab.build(parse_paths(["host", "macvlan", "bridge", "routed", "vxlan"]), wire) as lab:
+        facts = lab.wire_facts
+        assert (facts["rate"], facts["burst"], facts["limit"]) == (GIGABIT, 2_000_000, 3_000_000)
+        mtus = {name: {device.mtu for device in path.devices} for name, path in lab.paths.items()}
+    assert mtus == {"host": {9000}, "macvlan": {9000}, "bridge": {9000}, "routed": {9000}, "vxlan": {8950, 9000}}
+
+
 def test_a_shaped_wire_lets_through_what_was_asked(require_root: None) -> None:
     with build("macvlan", rate=100_000_000) as lab:
         path = lab.paths["macvlan"]

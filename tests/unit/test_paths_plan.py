@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pathgauge.errors import UserError
 from pathgauge.paths import addresses
 from pathgauge.paths.addresses import address
-from pathgauge.paths.shaping import HIGHEST_RATE, LOWEST_RATE, shaping
+from pathgauge.paths.shaping import HIGHEST_RATE, LOWEST_RATE, Shaping, shaping
 
 WIRES = st.integers(0, addresses.MAX_WIRES - 1)
 NUMBERS = st.integers(1, addresses.LAST_CANDIDATE)
@@ -53,6 +53,13 @@ def test_a_gigabit() -> None:
     assert made.rate == 125_000_000
     assert made.burst == 1_000_000
     assert made.limit == made.burst + 2_500_000
+
+
+def test_burst_and_limit_of_ones_own() -> None:
+    assert shaping(10**9, burst=1600, limit=3_000_000) == Shaping(125_000_000, 1600, 3_000_000)
+    assert shaping(10**9, burst=10_000_000).limit == 12_500_000
+    with pytest.raises(UserError, match="takes too long"):
+        shaping(8_000, burst=2**30)
 
 
 @given(st.integers(LOWEST_RATE, HIGHEST_RATE))

@@ -70,16 +70,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> None:
+    from pathgauge.asking import wire as asked_wire
     from pathgauge.paths import standing
     from pathgauge.paths.spec import parse_paths
-    from pathgauge.paths.types import WireSpec
 
-    values = options.parse_values(options.given(args))
-    rates = {values[name] for name in ("wire", "link-rate") if name in values}
-    if len(rates) > 1:
-        raise UserError("--wire and --link-rate give different rates", hint="give one of them")
-    rate = next(iter(rates), None)
-    wire = WireSpec(rate=rate if isinstance(rate, int) else None)
+    wire = asked_wire(options.parse_values(options.given(args)))
     standing.up(parse_paths(args.paths), wire, command=args.command_line, announce=_announce)
 
 

@@ -26,14 +26,13 @@ def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[EngineAr
     """One arm for each path, or for each value of `vary`; the first is the baseline. Raises UserError."""
     paths = engine.lab.paths
     mtu = min(path.mtu for path in paths.values())
-    for name, path, changes in _variants(request, paths, kind):
-        _check_family(name, path, ipv6=bool(changes.get("ipv6", request.parameters.ipv6)))
     common = placed(request.parameters)  # before any arm's own changes, so that one end's CPU never moves the other's
     if request.attachment is not None:
         return _against_server(request, engine, kind, mtu)
     arms: list[EngineArm] = []
     for name, path, changes in _variants(request, paths, kind):
         parameters = placed(msgspec.structs.replace(common, **changes))
+        _check_family(name, path, ipv6=parameters.ipv6)
         arms.append(
             EngineArm(
                 engine=engine,

@@ -11,6 +11,7 @@ _QUEUE_SECONDS = 0.020
 _LEAST_QUEUE = 256 * 1024
 _SLOW_SECONDS = 0.020
 _FRAMES = 16 * 1024
+_LONGEST_BURST = 200  # seconds; tbf counts its time in 32 bits of 64 ns
 
 LOWEST_RATE = 8_000  # below, the burst's time overflows tbf's 32 bits
 HIGHEST_RATE = 8 * (2**32 - 1)  # pyroute2 writes tbf's rate in 32 bits of bytes/s, without TCA_TBF_RATE64
@@ -25,8 +26,11 @@ class Shaping:
     limit: int
 
 
-def shaping(rate: int) -> Shaping:
-    """The settings for a rate in bit/s. Raises UserError for one that tbf cannot hold."""
+def shaping(rate: int, burst: int | None = None, limit: int | None = None) -> Shaping:
+    """The settings for a rate in bit/s, and for a burst and a limit in bytes where they are given.
+
+    Raises UserError for a rate that tbf cannot hold.
+    """
     if rate < LOWEST_RATE:
         raise UserError(f"a wire cannot be shaped to {rate} bit/s", hint="type a rate of at least 8kbit, such as 1gbit")
     if rate > HIGHEST_RATE:
@@ -37,5 +41,12 @@ def shaping(rate: int) -> Shaping:
     # On a slow wire these floors would hold seconds of it: there they shrink to a share of a second, or a few frames.
     least_burst = max(_FRAMES, min(_LEAST_BURST, int(octets * _SLOW_SECONDS)))
     least_queue = max(_FRAMES, min(_LEAST_QUEUE, int(octets * 5 * _SLOW_SECONDS)))
-    burst = 2 * max(least_burst, octets // _TICKS_PER_SECOND)
-    return Shaping(octets, burst, burst + max(least_queue, int(octets * _QUEUE_SECONDS)))
+    if burst is None:
+        burst = 2 * max(least_burst, octets // _TICKS_PER_SECOND)
+    elif burst > _LONGEST_BURST * octets:
+        raise UserError(
+            f"a burst of {burst} bytes takes too long at this rate", hint="a smaller burst, or a higher rate"
+        )
+    if limit is None:
+        limit = burst + max(least_queue, int(octets * _QUEUE_SECONDS))
+    return Shaping(octets, burst, limit)

@@ -56,12 +56,14 @@ class Topology:
     wires: list[Wire] = field(default_factory=list)
     families: tuple[Family, ...] = ("ipv4", "ipv6")
     reserved: set[str] = field(default_factory=set)
+    wire: WireSpec = field(default_factory=WireSpec)
     subnets: int = 0
     names: dict[str, int] = field(default_factory=dict)
 
     def build(self, specs: Sequence[PathSpec], wire: WireSpec) -> tuple[messages.Placed, ...]:
         """Build everything. Raises UserError and MachineError."""
         self.reserved = {spec.name for spec in specs}
+        self.wire = wire
         self.new_space(HOST)
         self.new_space(SERVER)
         if not Path("/proc/sys/net/ipv6").is_dir():
@@ -107,7 +109,7 @@ class Topology:
     def wire_facts(self) -> dict[str, str | int | None]:
         """How the first wire was made: rate in bit/s, burst and limit in bytes; the namespaces' tcp_no_metrics_save."""
         wire = self.wires[0]
-        form = None if wire.rate is None else shaping(wire.rate)
+        form = None if wire.rate is None else shaping(wire.rate, self.wire.burst, self.wire.limit)
         saved = read_sysctl(self.spaces[HOST], "net/ipv4/tcp_no_metrics_save")
         server = self.spaces[SERVER]
         return {
@@ -117,6 +119,12 @@ class Topology:
             "queue_discipline": in_namespace(server.namespace, lambda links: links.facts(wire.far).queue_discipline),
             "tcp_no_metrics_save": int(saved) if saved is not None else None,
         }
+
+    def shape(self, space: LabSpace, device: str, rate: int | None) -> None:
+        """Shape a device to a rate in bit/s, if there is one."""
+        if rate is not None:
+            form = shaping(rate, self.wire.burst, self.wire.limit)
+            in_namespace(space.namespace, lambda links: links.shape(device, form))
 
     def _near(self, kind: Kind, spec: PathSpec) -> LabSpace:
         return self.new_space(self.free_name(spec.name)) if kind.direct else self.spaces[HOST]
@@ -133,7 +141,9 @@ class Topology:
         near.devices.setdefault(wire.lower, {})
         server.configure(wire.far, wire.subnet.addresses(addresses.SERVER))
         for space, device in ((near, wire.lower), (server, wire.far)):
-            shape(space, device, rate)
+            if self.wire.mtu is not None:
+                space.change(device, {"mtu": self.wire.mtu})
+            self.shape(space, device, rate)
         self.wires.append(wire)
         return wire
 
@@ -147,6 +157,9 @@ class Topology:
                 space.change(device, {"mtu": outer})
             for space, device in (*placement.beyond, (placement.space, placement.device)):
                 space.change(device, {"mtu": mtu})
+        elif self.wire.mtu is not None and not placement.beyond:  # what stands on the wire's ends has their MTU already
+            for space, device in (*reversed(_through(wire, placement)), (placement.space, placement.device)):
+                space.change(device, {"mtu": self.wire.mtu})
         if changes:
             placement.space.change(placement.device, changes)
 
@@ -189,13 +202,6 @@ def _through(wire: Wire, placement: Placement) -> tuple[tuple[Space, str], ...]:
 def by_family(given: Sequence[Address]) -> dict[Family, str]:
     """Addresses as a path's description has them."""
     return {each.family: each.text for each in given}
-
-
-def shape(space: LabSpace, device: str, rate: int | None) -> None:
-    """Shape a device to a rate in bit/s, if there is one."""
-    if rate is not None:
-        form = shaping(rate)
-        in_namespace(space.namespace, lambda links: links.shape(device, form))
 
 
 def device_of(space: str, name: str, role: Role, facts: Facts) -> DeviceRef:
@@ -270,4 +276,4 @@ class PathSite:
     def shape(self, space: Space, device: str) -> None:
         """See registry.Site."""
         if isinstance(space, LabSpace):
-            shape(space, device, self.wire.rate)
+            self.topology.shape(space, device, self.wire.rate)

@@ -33,9 +33,15 @@ class PathSpec:
 
 @dataclass(frozen=True, slots=True)
 class WireSpec:
-    """How each wire of a lab is made; rate in bit/s, None for unshaped."""
+    """How each wire of a lab is made: rate in bit/s (None: unshaped), tbf's burst and limit in bytes, MTU in bytes.
+
+    None leaves a value to us.
+    """
 
     rate: int | None = None
+    burst: int | None = None
+    limit: int | None = None
+    mtu: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
