@@ -123,7 +123,7 @@ def _refuse(rest: Sequence[str], verb: str) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
+def _signals(*, program: bool) -> Iterator[None]:
     """SIGTERM and SIGHUP as an exception, like SIGINT, and any only once in a while: what the first began, keeping
     what was measured, must not be lost to an impatient second. Left alone where they are ignored, or outside the main
     thread.
@@ -151,8 +151,10 @@ def _signals() -> Iterator[None]:
     try:
         yield
     finally:
+        # A program that one has ended must not be ended in another way by a further one while it exits.
+        over = program and raised > -math.inf
         for number in taken:
-            signal.signal(number, defaults[number])
+            signal.signal(number, signal.SIG_IGN if over else defaults[number])
 
 
 def _complain(message: str, hint: str = "") -> None:
@@ -212,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; raises nothing."""
     _open_streams()
     try:
-        with _signals():
+        with _signals(program=argv is None):
             return _run(_words() if argv is None else list(argv))
     except InternalError:
         return _defect()
