@@ -104,6 +104,14 @@ def test_the_namespace_of_a_process_and_ipv6(containers: tuple[str, str], tmp_pa
     assert [path["kind"] for path in found["paths"]] == ["existing", "existing"]
 
 
+def test_one_namespace_to_itself_is_loopback() -> None:
+    found = measure(
+        "--path", "a=local,local", "--path", "b=local,local,127.0.0.1", "--test", "TCP_RR", "--max-time", "1"
+    )
+    assert devices(found) == {name: [("own", "local", "lo")] for name in "ab"}
+    assert all(row["void"] is None for row in found["slices"])
+
+
 @pytest.mark.parametrize(
     ("second", "code", "says"),
     [

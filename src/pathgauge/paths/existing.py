@@ -66,7 +66,7 @@ class ExistingTopology(Topology):
         server = self._space(spec.options["to"], found.server)
         legs = self._legs(spec, client, server, found.address)
         own = next(iter(legs.values()))
-        end = _device_with(server, own.server)
+        end = own.device if client is server else _device_with(server, own.server)
         devices = self._walk(client, own.device, server, end)
         return messages.Placed(
             spec=spec,
@@ -84,7 +84,7 @@ class ExistingTopology(Topology):
 
     def _legs(self, spec: PathSpec, client: LabSpace, server: LabSpace, asked: str) -> dict[Family, Leg]:
         """By family: the address asked for, or the server's first that the client reaches by a device of its own."""
-        there = _addresses(server)
+        there = _addresses(server, inner=client is server)
         known = ", ".join(each.text for each in there) or "it has none"
         if asked and asked not in [each.text for each in there]:
             raise UserError(f"{spec.name}: {asked} is no address of {spec.options['to']}", hint=f"its own: {known}")
@@ -148,8 +148,8 @@ def _id_of(space: LabSpace, within: LabSpace) -> int | None:
     return in_namespace(within.namespace, lambda links: links.namespace_id(space.namespace))
 
 
-def _addresses(space: LabSpace) -> tuple[Address, ...]:
-    return in_namespace(space.namespace, lambda links: links.all_addresses())
+def _addresses(space: LabSpace, *, inner: bool) -> tuple[Address, ...]:
+    return in_namespace(space.namespace, lambda links: links.all_addresses(inner=inner))
 
 
 def _device_with(space: LabSpace, address: str) -> str:

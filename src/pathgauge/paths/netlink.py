@@ -24,7 +24,7 @@ from pathgauge.paths.shaping import Shaping
 
 T = TypeVar("T")
 
-_GLOBAL = 0  # RT_SCOPE_UNIVERSE
+_GLOBAL, _HOST = 0, 254  # RT_SCOPE_UNIVERSE, RT_SCOPE_HOST
 _FAMILIES: dict[int, Family] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 _NO_DAD = 0x02  # IFA_F_NODAD: the address is usable at once
 _OFFLOADS = {
@@ -170,10 +170,11 @@ class Links:
         with _explained("tbf"):
             self._route.tc("add", "tbf", self._index(name), rate=shaping.rate, burst=shaping.burst, limit=shaping.limit)
 
-    def all_addresses(self) -> tuple[Address, ...]:
-        """The addresses of the namespace that others may know, in the order of its devices."""
+    def all_addresses(self, *, inner: bool = False) -> tuple[Address, ...]:
+        """The addresses of the namespace that others may know, in the order of its devices; `inner` ones, too."""
+        wanted = (_GLOBAL, _HOST) if inner else (_GLOBAL,)
         with _explained("addresses"):
-            found = [each for each in self._route.get_addr() if each["scope"] == _GLOBAL]
+            found = [each for each in self._route.get_addr() if each["scope"] in wanted]
         return tuple(Address(_FAMILIES[each["family"]], _text(each), each["prefixlen"]) for each in found)
 
     def device_with(self, address: str) -> str:
