@@ -154,7 +154,7 @@ class Calibrating:
             false_claims=claims,
             missed_truths=self._share([not holds(trial) for trial in self.trials if trial.low is not None]),
             found=found,
-            trusted=claims.low <= 1.0 - self.confidence and found.count >= FOUND * found.of,
+            trusted=claims.low <= 1.0 - self.confidence and 0 < FOUND * found.of <= found.count,
         )
 
     def _share(self, outcomes: Sequence[bool]) -> Share:

@@ -138,7 +138,9 @@ def test_what_ends_a_trial_ends_the_calibration_with_what_there_is(
     told = capsys.readouterr()
     assert "the end died" in told.err
     found = msgspec.json.decode(file.read_bytes(), type=Calibration)
-    assert (found.ended, len(found.trials)) == ("stopped: the end died", 2)
+    assert (found.ended, len(found.trials), found.trusted) == ("stopped: the end died", 2, False)
+    assert "That is too little" in told.out
+    assert told.out.endswith(f"written: {file}\n")
 
 
 def test_nothing_at_all_is_the_error_itself(

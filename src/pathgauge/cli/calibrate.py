@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         store.write_stream(calibration.encode(found))
     elif target is not None:
         store.write_atomic(target, calibration.encode(found))
+        if human is not None:
+            say(human, f"written: {target}")
     if cause is not None:
         raise cause
     if args.keep:

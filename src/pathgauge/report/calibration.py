@@ -31,7 +31,9 @@ def lines(found: Calibration) -> Iterator[str]:
         yield f"This calibration did not end by itself: {found.ended}."
     if found.rounds == 1:
         yield "One round shows a broken instrument, not a rate of errors: --rounds 20 does (about 12 minutes)."
-    if found.trusted:
+    if found.found.of == 0:
+        yield "That is too little to say whether verdicts of this machine can be believed."
+    elif found.trusted:
         yield "Verdicts of this machine can be believed, as far as this shows."
     else:
         yield "Do not believe verdicts of this machine: pathgauge doctor says what disturbs it."
