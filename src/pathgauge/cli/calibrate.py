@@ -8,7 +8,7 @@ from pathgauge import options, quantities
 
 if TYPE_CHECKING:
     from pathgauge.calibration import Calibrating
-    from pathgauge.results.calibration import Calibration, Trial
+    from pathgauge.results.calibration import Calibration
 
 MOST_ROUNDS = 1000
 UNTRUSTED = 1
@@ -54,28 +54,24 @@ def run(args: argparse.Namespace) -> int:
     from pathgauge.report.output import say
     from pathgauge.results import calibration, store
 
-    def tell(trial: "Trial") -> None:
+    def tell(*lines: str) -> None:
         if human is not None:
-            say(human, words.sentence(trial))
+            say(human, *lines)
 
     if target not in (None, "-"):
         store.check_writable(target)
-    calibrating.tell = tell
+    calibrating.tell = lambda trial: tell(words.sentence(trial))
     found, cause = _made(calibrating)
-    if human is not None:
-        say(human, *words.lines(found))
+    tell(*words.lines(found))
     if target == "-":
         store.write_stream(calibration.encode(found))
     elif target is not None:
         store.write_atomic(target, calibration.encode(found))
-        if human is not None:
-            say(human, f"written: {target}")
+        tell(f"written: {target}")
     if cause is not None:
         raise cause
     if args.keep:
-        file = calibration.keep(found)
-        if human is not None:
-            say(human, f"kept: {file}")
+        tell(f"kept: {calibration.keep(found)}")
     return 0 if found.trusted else UNTRUSTED
 
 
