@@ -36,8 +36,8 @@ def paranoid() -> int:
 
 
 def shape(value: object, where: str = "") -> set[str]:
-    """The names of all fields of a document. What the kernel lets one read (sysctls, offloads) is no field."""
-    if isinstance(value, list):
+    """The names of all fields of a document, but for what depends on chance (doubts) or on the kernel (sysctls, offloads)."""
+    if isinstance(value, list) and not where.endswith(".doubts"):
         return {name for item in value for name in shape(item, where + "[]")}
     if isinstance(value, dict) and not where.endswith((".sysctls", ".offloads", ".versions")):
         return {name for key, item in value.items() for name in {f"{where}.{key}", *shape(item, f"{where}.{key}")}}
