@@ -36,7 +36,7 @@ def paranoid() -> int:
 
 
 def shape(value: object, where: str = "") -> set[str]:
-    """The names of all fields of a document, but for what depends on chance (doubts) or on the kernel (sysctls, offloads)."""
+    """The names of all fields of a document save what hangs on chance (doubts) or the kernel (sysctls, offloads)."""
     if isinstance(value, list) and not where.endswith(".doubts"):
         return {name for item in value for name in shape(item, where + "[]")}
     if isinstance(value, dict) and not where.endswith((".sysctls", ".offloads", ".versions")):

@@ -247,3 +247,12 @@ def test_undecided_says_what_could_have_been_told_and_what_would_decide() -> Non
     assert row.blocks_needed is None or row.blocks_needed > row.blocks
     fixed = judged("TCP_STREAM", blocks_of(6, 0.985e9), margins={"goodput": 0.015}, fixed=True)["goodput"]
     assert fixed.blocks_needed is None
+
+
+@pytest.mark.parametrize(("test", "rate"), [("TCP_STREAM", 1.05e9), ("TCP_MAERTS", 1.05e9), ("TCP_RR", 1.1e9)])
+def test_a_path_as_fast_as_the_loops_is_doubted(test: str, rate: float) -> None:
+    blocks = blocks_of(8, 0.7e9, test)
+    assert judged(test, blocks)[TESTS[test].primary].doubts == []
+    (doubt,) = judged(test, blocks, loop_rates={"a": rate, "b": rate})[TESTS[test].primary].doubts
+    assert doubt.name == "generator-limited"
+    assert doubt.evidence.startswith(f"a at {100e9 / rate:.0f} % of")

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pathgauge.statistics.quality import LEAST_BLOCKS, MOST_STEAL, REPEATS, Doubt, ceiling, doubts, steal, void
+from pathgauge.statistics.quality import (
+    LEAST_BLOCKS,
+    MOST_STEAL,
+    REPEATS,
+    Doubt,
+    ceiling,
+    doubts,
+    generator_limited,
+    steal,
+    void,
+)
 
 SEED = 20070709
 
@@ -90,6 +100,15 @@ def test_swapping_the_paths_changes_no_doubt(logs: list[float]) -> None:
 )
 def test_a_ceiling(shares: list[float], full: bool) -> None:
     assert (ceiling(shares) is not None) is full
+
+
+def test_what_comes_near_the_loops_own_rate_is_named() -> None:
+    assert generator_limited({"host": 0.79, "macvlan": 0.5}) is None
+    assert generator_limited({}) is None
+    found = generator_limited({"host": 0.91, "macvlan": 0.5})
+    assert found is not None
+    assert found.evidence == "host at 91 % of what the loops do with no network between them"
+    assert not found.undermines
 
 
 def test_a_period_is_told_in_blocks_and_seconds() -> None:

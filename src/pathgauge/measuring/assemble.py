@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from pathgauge.measuring.judge import Question
 from pathgauge.measuring.loop import Outcome
 from pathgauge.measuring.measured import Measured
 from pathgauge.measuring.request import Request
@@ -72,19 +73,13 @@ def _written(key: str, value: int) -> str:
     return ("on" if value else "off") if key in OFFLOADS else str(value)
 
 
-def describe_test(
-    test: str,
-    outcomes: Sequence[Outcome],
-    parameters: dict[str, str | int | bool | None],
-    baseline: Parameters,
-    seed: int,
-) -> TestRun:
-    """How a test was run, in all labs."""
+def describe_test(question: Question, outcomes: Sequence[Outcome], baseline: Parameters, seed: int) -> TestRun:
+    """How a test was run, in all labs; `baseline` are the baseline's parameters."""
     first, last = outcomes[0], outcomes[-1]
     valid = sum(outcome.valid for outcome in outcomes)
     return TestRun(
-        test=test,
-        parameters=parameters,
+        test=question.kind.name,
+        parameters=question.parameters,
         slice_seconds=first.plan.slice,
         warmup_seconds=first.plan.warmup,
         ramp_seconds=first.plan.ramp,
@@ -98,6 +93,7 @@ def describe_test(
         stopped=last.stopped,
         seconds=sum(outcome.seconds for outcome in outcomes),
         connections=list(first.connections),
+        loop_rates=dict(question.loop_rates),
     )
 
 

@@ -32,7 +32,8 @@ Parameters = dict[str, str | int | bool | None]
 class Question:
     """What is asked of the blocks of one test: `fixed` says that their number was fixed beforehand and this is the one
     look; with several `labs` it is the labs that are counted, not the blocks;
-    `parameters` are the baseline's, `changes` what each candidate has otherwise.
+    `parameters` are the baseline's, `changes` what each candidate has otherwise. `wire_rates` are each arm's in bit/s,
+    `loop_rates` the bytes or transactions in a second that its loops do with no network between them.
     """
 
     kind: TestKind
@@ -44,6 +45,7 @@ class Question:
     candidates: int = 1
     labs: int = 1
     wire_rates: Mapping[str, int | None] = field(default_factory=dict)
+    loop_rates: Mapping[str, float] = field(default_factory=dict)
     changes: Mapping[str, Parameters] = field(default_factory=dict)
 
     def margin(self, metric: Metric) -> float:
@@ -70,7 +72,7 @@ def _compare(
     ratio = sides.ratio(baseline, candidate)
     margin = question.margin(metric)
     verdict, reason = decide(ratio, margin, metric.better)
-    doubts = sides.doubts(baseline, candidate, question.wire_rates, void) if metric.name in question.primary else []
+    doubts = sides.doubts(baseline, candidate, question, void) if metric.name in question.primary else []
     undermining = [doubt.name for doubt in doubts if doubt.undermines]
     if undermining and verdict != "undecided":
         reason = f"{verdict} it would be, but for {' and '.join(undermining)}"
@@ -177,9 +179,7 @@ class _Sides:
         values = [[top / bottom for top, bottom in terms] for terms in (before, after)]
         return intervals.of_blocks(values[0], values[1], self.confidence, fixed=self.fixed, independent=self.over_labs)
 
-    def doubts(
-        self, baseline: str, candidate: str, wire_rates: Mapping[str, int | None], void: Sequence[str]
-    ) -> list[Doubt]:
+    def doubts(self, baseline: str, candidate: str, question: Question, void: Sequence[str]) -> list[Doubt]:
         """What speaks against a verdict; `void` says of each block that does not count why."""
         arms = (baseline, candidate)
         blocks = [block for lab in of_labs(self.blocks) for block in lab]
@@ -192,7 +192,9 @@ class _Sides:
             seconds = fmean(block.seconds for block in blocks)
             found += quality.doubts(own if len(logs) > 1 else logs[0], first, seconds, stolen)
             if self.metric.name == "goodput":
-                found.append(quality.ceiling(self._shares(arms, wire_rates)))
+                found.append(quality.ceiling(self._shares(arms, question.wire_rates)))
+            if self.metric.name == self.kind.primary:
+                found.append(quality.generator_limited(self._of_loops(arms, question.loop_rates)))
         return [
             Doubt(name=seen.name, evidence=seen.evidence, advice=seen.advice, undermines=seen.undermines)
             for seen in found
@@ -207,6 +209,18 @@ class _Sides:
             for rate, limit in zip(rates, map(wire_rates.get, arms), strict=True)
             if rate is not None and limit is not None
         ]
+
+    def _of_loops(self, arms: Sequence[str], loop_rates: Mapping[str, float]) -> dict[str, float]:
+        """What each arm did of what its loops can, where that is known."""
+        found = {}
+        for arm in arms:
+            rows = [measured.row for block in self.blocks for measured in block.slices[arm]]
+            remote = self.kind.active == "remote"
+            seconds = math.fsum(row.remote_seconds if remote else row.local_seconds for row in rows)
+            moved = sum(row.bytes_sent if self.kind.pattern == "stream" else row.transactions for row in rows)
+            if loop_rates.get(arm) and seconds > 0.0:
+                found[arm] = moved / seconds / loop_rates[arm]
+        return found
 
     def _logs(self, baseline: str, candidate: str) -> list[list[float]]:
         """The log-ratio of each block by lab; nothing where the metric is not judged block by block."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathgauge.counters.perf import open_machine_cycles
 from pathgauge.errors import NoValidBlock
 from pathgauge.measuring import arms as arms_of
-from pathgauge.measuring import assemble
+from pathgauge.measuring import assemble, ceiling
 from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.judge import Question, judge
@@ -132,6 +132,9 @@ class Run:
             candidates=len(arms) - 1,
             labs=request.labs,
             wire_rates={arm.name: arm.path.rate for arm in arms},
+            loop_rates={
+                arm.name: ceiling.loop_rate(kind, arm.parameters) for arm in arms if isinstance(arm, EngineArm)
+            },
         )
 
     def _tell(self, gathered: Gathered, elapsed: float, current: Sequence[Comparison]) -> None:
@@ -175,9 +178,7 @@ class Run:
             paths=assemble.describe_paths(self.request, self.lab.paths),
             wire=dict(self.lab.wire_facts),
             tests=[
-                assemble.describe_test(
-                    test.kind.name, test.outcomes, test.question.parameters, test.arms[0].parameters, self.seed
-                )
+                assemble.describe_test(test.question, test.outcomes, test.arms[0].parameters, self.seed)
                 for test in self.tests
             ],
             comparisons=[row for test in self.tests for row in test.final()],

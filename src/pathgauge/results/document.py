@@ -147,7 +147,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     """How one test was run over all its paths; `seconds` is its whole time, connecting and waiting included,
-    `expected_blocks` what the first look forecast that it would take.
+    `expected_blocks` what the first look forecast that it would take, `loop_rates` what each arm's loops do with no
+    network between them: bytes sent in a second, or transactions.
     """
 
     __test__ = False  # not a pytest class
@@ -167,6 +168,7 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str
     seconds: float = 0.0
     connections: list[Connection] = []
+    loop_rates: dict[str, float] = {}
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):

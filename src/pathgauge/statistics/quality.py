@@ -1,12 +1,12 @@
 """What speaks against a verdict: trend, order effect, dependence, a period, outliers in the blocks it rests on, blocks
-that did not count, a hypervisor that took the CPU away.
+that did not count, a hypervisor that took the CPU away, a wire or the loops themselves that could do no more.
 
 Pure functions of the blocks' log-ratios in the order of time. Each check is made so that clean noise sets it off less
 than once in a thousand runs, in the mean of runs of 10 to 120 blocks (tests/calibration).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -20,6 +20,7 @@ FAR = 6.0  # robust standard deviations from the median, for an outlier
 MAD_SCALE = 1.4826  # of the median absolute deviation, for normal values
 HIT = 0.10  # share of outliers from which they are more than accidents
 FULL = 0.98  # of what a shaped wire can carry
+OWN_LIMIT = 0.8  # of the rate of the loops themselves
 CHANCE = 0.0007  # of a period where there is none, at most
 REPEATS = 3  # what comes less often in a run is no period, but a trend or dependence
 FINER = 4  # frequencies are looked at in parts of one repeat in a run: a period seldom fits it a whole number of times
@@ -63,6 +64,22 @@ def ceiling(shares: Sequence[float]) -> Doubt | None:
         "ceiling",
         f"both paths ran at {100 * min(shares):.0f} % of what the wire carries",
         "to compare what they cost: --metric service_demand_local, or no --link-rate",
+        undermines=False,
+    )
+
+
+def generator_limited(shares: Mapping[str, float]) -> Doubt | None:
+    """Whether paths ran nearly as fast as the loops do with no network between them, given the share of each: then the
+    loops hide what the path costs, and a difference would come out too small.
+    """
+    near = {path: share for path, share in shares.items() if share >= OWN_LIMIT}
+    if not near:
+        return None
+    seen = " and ".join(f"{path} at {100 * share:.0f} %" for path, share in near.items())
+    return Doubt(
+        "generator-limited",
+        f"{seen} of what the loops do with no network between them",
+        "the loops hide what the path costs: larger sends, or compare what it costs (--metric service_demand_machine)",
         undermines=False,
     )
 
