@@ -23,7 +23,7 @@ def skip_for(reason: str) -> NoReturn:
     pytest.skip(f"kernel lacks the counter: {reason}")
 
 
-def open_clock(event: tuple[int, int] = SOFTWARE_CPU_CLOCK) -> perf.MachineCycles:
+def open_clock(event: tuple[int, int] = SOFTWARE_CPU_CLOCK) -> perf.HardwareCounter:
     try:
         return perf._open(*event)
     except perf._Unavailable as reason:
@@ -85,7 +85,7 @@ def test_a_cpu_that_came_or_went_makes_the_reading_unknown() -> None:
 
 def test_opening_and_the_reason_agree() -> None:
     before = descriptors()
-    counter, reason = perf.open_machine_cycles(), perf.why_no_cycles()
+    counter, reason = perf.open_counter(perf.CYCLES), perf.why_no_cycles()
     assert (counter is None) == (reason != "")
     if counter is not None:
         counter.close()
@@ -93,7 +93,7 @@ def test_opening_and_the_reason_agree() -> None:
 
 
 def test_cycles_where_there_are_some() -> None:
-    counter = perf.open_machine_cycles()
+    counter = perf.open_counter(perf.CYCLES)
     if counter is None:
         skip_for(perf.why_no_cycles())
     before, start = counter.read(), time.process_time()
@@ -119,14 +119,14 @@ def test_too_few_descriptors_close_what_was_opened(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(perf, "_read_counter", lambda _: 0)
     monkeypatch.setattr(perf, "parse_cpu_list", lambda _: [0, 1])
     before = descriptors()
-    assert perf.open_machine_cycles() is None
+    assert perf.open_counter(perf.CYCLES) is None
     assert descriptors() == before
     assert opened
 
 
 def test_an_unknown_processor_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "pdp11")
-    assert perf.open_machine_cycles() is None
+    assert perf.open_counter(perf.CYCLES) is None
     assert "pdp11" in perf.why_no_cycles()
 
 

@@ -1,19 +1,46 @@
-"""The CPU quota that cgroups put on this process, of both versions."""
+"""The CPU quota that cgroups put on a process, and how often it stood still for it; of both versions."""
 
 from pathlib import Path, PurePosixPath
 
+from pathgauge.counters.reading import Counters
+from pathgauge.counters.text import number
+
 ROOT = Path("/")
 
+# Of cpu.stat in a group's folder: our name, and what one of the kernel's unit is in ours (microseconds).
+_THROTTLING = {
+    "nr_periods": ("quota.periods", 1),
+    "nr_throttled": ("quota.throttled", 1),
+    "throttled_usec": ("quota.throttled_us", 1),
+    "throttled_time": ("quota.throttled_us", 1000),  # version 1 has ns
+    "nr_bursts": ("quota.bursts", 1),
+}
 
-def cpu_quota(root: Path = ROOT) -> float | None:
-    """The tightest quota on this process or a group above it, in CPUs; None where there is none or it does not show."""
-    quotas = [quota for folder in _groups(root) if (quota := _quota(folder)) is not None]
+
+def cpu_quota(root: Path = ROOT, process: int | str = "self") -> float | None:
+    """The tightest quota on a process or a group above it, in CPUs; None where there is none or it does not show."""
+    quotas = [quota for folder in _groups(root, process) if (quota := _quota(folder)) is not None]
     return min(quotas, default=None)
 
 
-def _groups(root: Path) -> list[Path]:
-    """The folders of this process's cpu control groups, from its own up to the mount, in every hierarchy."""
-    memberships = _memberships(_lines(root / "proc/self/cgroup"))
+def throttling(root: Path = ROOT, process: int | str = "self") -> Counters:
+    """Periods with a quota, those in which it was used up, and the time stood still (us), over the process's group and
+    those above it. A group's numbers are of all its processes and CPUs.
+    """
+    sums: dict[str, int] = {}
+    for folder in _groups(root, process):
+        for line in _lines(folder / "cpu.stat"):
+            word, _, digits = line.partition(" ")
+            value = number(digits.strip().encode())
+            if word in _THROTTLING and value is not None:
+                name, divisor = _THROTTLING[word]
+                sums[name] = sums.get(name, 0) + value // divisor
+    return Counters(sums)
+
+
+def _groups(root: Path, process: int | str) -> list[Path]:
+    """The folders of a process's cpu control groups, from its own up to the mount, in every hierarchy."""
+    memberships = _memberships(_lines(root / f"proc/{process}/cgroup"))
     folders: list[Path] = []
     for line in _lines(root / "proc/self/mountinfo"):
         left, _, right = line.partition(" - ")
@@ -28,13 +55,13 @@ def _groups(root: Path) -> list[Path]:
 
 
 def _parts_below(group: PurePosixPath, mounted: PurePosixPath) -> tuple[str, ...]:
-    """Steps from the mounted group to ours; none where ours lies outside (another cgroup namespace)."""
+    """Steps from the mounted group to the process's; none where it lies outside (another cgroup namespace)."""
     inside = group.is_relative_to(mounted) and ".." not in group.parts
     return group.relative_to(mounted).parts if inside else ()
 
 
 def _memberships(lines: list[str]) -> dict[str, str]:
-    """Kind of hierarchy -> this process's group in it."""
+    """Kind of hierarchy -> the process's group in it."""
     found: dict[str, str] = {}
     for line in lines:
         number, _, rest = line.partition(":")

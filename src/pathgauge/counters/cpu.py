@@ -1,4 +1,4 @@
-"""The machine's CPU time from the first line of /proc/stat.
+"""The machine's CPU time from /proc/stat: in all from its first line, and by kind and CPU.
 
 The kernel accounts it in ticks of 1/USER_HZ s (10 ms as a rule), mostly by sampling at the timer interrupt: good in
 sums over many slices, too coarse to judge one slice by.
@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from pathgauge.counters.reading import Counters
+from pathgauge.counters.text import number, whole_lines
 from pathgauge.errors import MachineError
 
 PROC_STAT = "/proc/stat"
 # user nice system idle iowait irq softirq steal; guest and guest_nice follow, and are contained in user and nice.
 _COLUMNS = 8
+_KINDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+_TOTALS = {b"ctxt": "cpu.context_switches", b"intr": "cpu.interrupts", b"processes": "cpu.forks"}
+_MICROSECONDS = 1_000_000
+_LONGEST = len("cpu12345")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,28 @@ def parse_stat(text: bytes, ticks_per_second: int) -> MachineCpu:
         steal=steal / ticks_per_second,
         idle=(idle + iowait) / ticks_per_second,
     )
+
+
+def parse_kinds(text: bytes, ticks_per_second: int) -> Counters:
+    """All of /proc/stat: `cpu.all.softirq`, `cpu.1.user` in microseconds; `cpu.context_switches`, `cpu.interrupts`,
+    `cpu.forks`, and the level `cpu.running` (processes that run or want to).
+
+    Raises nothing: a line that is not in the form that Linux writes is left out.
+    """
+    rising: dict[str, int] = {}
+    gauges: dict[str, int] = {}
+    for line in whole_lines(text):
+        head, *words = line.split()[: len(_KINDS) + 1] or [b""]
+        if head in _TOTALS and words and (value := number(words[0])) is not None:
+            rising[_TOTALS[head]] = value
+        elif head == b"procs_running" and words and (value := number(words[0])) is not None:
+            gauges["cpu.running"] = value
+        elif head == b"cpu" or (head.startswith(b"cpu") and head[3:].isdigit() and len(head) <= _LONGEST):
+            cpu = head[3:].decode() or "all"
+            for kind, ticks in zip(_KINDS, map(number, words), strict=False):
+                if ticks is not None:
+                    rising[f"cpu.{cpu}.{kind}"] = ticks * _MICROSECONDS // ticks_per_second
+    return Counters(rising, {}, gauges)
 
 
 def difference(earlier: MachineCpu, later: MachineCpu) -> MachineCpu:

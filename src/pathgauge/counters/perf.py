@@ -1,4 +1,4 @@
-"""CPU cycles of the whole machine, kernel and user, through perf_event_open.
+"""CPU cycles and instructions of the whole machine, kernel and user, through perf_event_open.
 
 One counter for each online CPU, of all processes. There is no fallback to user-only cycles: where the kernel's own are
 not to be had, cycles are unknown. The counters are pinned, so the kernel never shares a hardware counter between them
@@ -15,7 +15,8 @@ import sys
 from pathgauge.errors import MachineError
 
 _SYSCALL_NUMBERS = {"x86_64": 298, "aarch64": 241, "riscv64": 241}
-_HARDWARE_CPU_CYCLES = (0, 0)  # PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
+CYCLES = (0, 0)  # PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
+INSTRUCTIONS = (0, 1)  # PERF_COUNT_HW_INSTRUCTIONS
 _ATTR_SIZE = 64  # PERF_ATTR_SIZE_VER0, which every kernel takes
 _PINNED = 1 << 2
 _READ_TIMES = 1 | 2  # PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING
@@ -28,8 +29,8 @@ class _Unavailable(Exception):
     """Why there are no cycles, as a clause; never leaves this module."""
 
 
-class MachineCycles:
-    """The open counters. `read()` is None when the machine changed under them; differences of readings are exact."""
+class HardwareCounter:
+    """One event, counted on all CPUs. `read()` is None when the machine changed under it; differences are exact."""
 
     def __init__(self, counters: list[int], online: int, online_at_start: bytes) -> None:
         self._counters = counters
@@ -37,9 +38,9 @@ class MachineCycles:
         self._online_at_start = online_at_start
 
     def read(self) -> int | None:
-        """Cycles of all CPUs since opening; None if a counter did not run all the time, or a CPU came or went."""
+        """Events of all CPUs since opening; None if a counter did not run all the time, or a CPU came or went."""
         if not self._counters:
-            raise MachineError("The cycle counters are closed.")
+            raise MachineError("The hardware counters are closed.")
         total = 0
         for counter in self._counters:
             count = _read_counter(counter)
@@ -57,10 +58,10 @@ class MachineCycles:
             self._counters = []
 
 
-def open_machine_cycles() -> MachineCycles | None:
-    """Opens the counters; None where the kernel does not give them (`why_no_cycles()` tells why)."""
+def open_counter(event: tuple[int, int]) -> HardwareCounter | None:
+    """Opens the counters of one event; None where the kernel does not give them (`why_no_cycles()` tells why)."""
     try:
-        return _open(*_HARDWARE_CPU_CYCLES)
+        return _open(*event)
     except _Unavailable:
         return None
 
@@ -68,7 +69,7 @@ def open_machine_cycles() -> MachineCycles | None:
 def why_no_cycles() -> str:
     """Why cycles are not to be had here, found by trying, as a clause; "" if they are."""
     try:
-        _open(*_HARDWARE_CPU_CYCLES).close()
+        _open(*CYCLES).close()
     except _Unavailable as reason:
         return str(reason)
     return ""
@@ -94,7 +95,7 @@ def _read_counter(counter: int) -> int | None:
     return int(count) if running == enabled else None
 
 
-def _open(kind: int, config: int) -> MachineCycles:
+def _open(kind: int, config: int) -> HardwareCounter:
     """Opens one counter of the given perf type and config on each online CPU, or raises _Unavailable."""
     number = _SYSCALL_NUMBERS.get(platform.machine()) if sys.maxsize > 1 << 32 else None
     if number is None:
@@ -116,7 +117,7 @@ def _open(kind: int, config: int) -> MachineCycles:
     except _Unavailable:
         _close_all(counters, online)
         raise
-    return MachineCycles(counters, online, text)
+    return HardwareCounter(counters, online, text)
 
 
 def _close_all(counters: list[int], online: int) -> None:

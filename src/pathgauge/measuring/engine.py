@@ -10,7 +10,7 @@ from typing import Protocol, Self
 from pathgauge import _native
 from pathgauge.counters.cpu import MachineCpu, MachineCpuReader
 from pathgauge.counters.link import LinkCounters
-from pathgauge.counters.perf import MachineCycles
+from pathgauge.counters.perf import HardwareCounter
 from pathgauge.endpoints.process import EndProcess
 from pathgauge.errors import EndDied
 from pathgauge.paths.types import BuiltPath
@@ -46,7 +46,7 @@ class Engine:
 
     lab: LabView
     arms: int
-    cycles: MachineCycles | None
+    cycles: HardwareCounter | None
     stack: ExitStack = field(default_factory=ExitStack)
     board: _native.Board = field(init=False)
     ends: dict[End, EndProcess] = field(default_factory=dict)

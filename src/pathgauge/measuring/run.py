@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from pathgauge.counters.perf import open_machine_cycles
+from pathgauge.counters.perf import CYCLES, open_counter
 from pathgauge.errors import NoValidBlock
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble, ceiling
@@ -200,7 +200,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
             with ExitStack() as stack:
                 lab = stack.enter_context(Lab.build(request.paths, request.wire, request.attachment))
                 observer.lab_ready(list(lab.paths), lab.build_seconds)
-                cycles = open_machine_cycles()
+                cycles = open_counter(CYCLES)
                 if cycles is not None:
                     stack.callback(cycles.close)
                 if run is None:
