@@ -1,9 +1,7 @@
 """Paths that exist already: namespaces made by plain `ip` commands are measured, and left as they were."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,18 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.netns.by_hand import MARK, between, by_hand, ip
 from tests.netns.lab_processes import PATHGAUGE
 from tests.netns.runs import Document, compare, measure, rows
 
 pytestmark = pytest.mark.usefixtures("require_root")
 QUICK = ("--test", "TCP_RR", "--test", "UDP_STREAM", "--max-time", "2")
-MARK = f"pg{os.getpid() % 100000}"
-
-
-def ip(*words: str) -> str:
-    program = shutil.which("ip")
-    assert program is not None, "sudo apt install iproute2"
-    return subprocess.run([program, *words], check=True, capture_output=True, text=True, timeout=10).stdout
 
 
 def state() -> list[str]:
@@ -154,3 +146,34 @@ def test_a_family_that_a_path_has_not_is_refused(containers: tuple[str, str]) ->
     )  # fmt: skip
     assert done.returncode == 2
     assert "the path a has no ipv6 addresses" in done.stderr
+
+
+NAT = """
+table ip nat { chain post { type nat hook postrouting priority srcnat; oifname "rm" masquerade fully-random; }; }
+table ip6 nat { chain post { type nat hook postrouting priority srcnat; oifname "rm" masquerade fully-random; }; }
+"""
+
+
+@pytest.mark.parametrize("words", [(), ("--ipv6",)], ids=["ipv4", "ipv6"])
+def test_every_test_runs_where_addresses_and_ports_are_translated(words: tuple[str, ...]) -> None:
+    with by_hand() as hand:
+        between(hand)
+        hand.forward("r")
+        hand.run("r", "nft", "-f", "-", text=NAT)
+        path = f"netns:{hand.name('a')},netns:{hand.name('b')}"
+        found = measure("--path", f"p={path}", "--path", f"q={path}", "--max-time", "1", *words)
+    assert {row["test"] for row in found["slices"]} == {"TCP_STREAM", "TCP_MAERTS", "TCP_RR", "UDP_STREAM", "UDP_RR"}
+    assert [row["void"] for row in found["slices"]] == [None] * len(found["slices"])
+    assert [name for _, _, name in devices(found)["p"]] == ["eth0", "ra", "rm", "to-r", "br0", "to-b", "eth0"]
+    assert found["paths"][0]["gap"] is None
+
+
+def test_datagrams_that_do_not_arrive_are_told() -> None:
+    with by_hand() as hand:
+        between(hand)
+        hand.forward("r")
+        drop = "table ip f { chain forward { type filter hook forward priority 0; meta l4proto udp drop; }; }"
+        hand.run("r", "nft", "-f", "-", text=drop)
+        path = f"netns:{hand.name('a')},netns:{hand.name('b')}"
+        done = compare("--path", f"p={path}", "--path", f"q={path}", "--test", "UDP_RR", code=3)
+    assert "p: no datagram from 10.77.1.2 comes to 10.77.2.2" in done.stderr

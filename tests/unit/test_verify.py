@@ -80,3 +80,13 @@ def test_transactions_are_verified_by_their_packets() -> None:
     reason = why(carried, carried, stray=2_000, packets=60, test="TCP_RR", **tiny)
     assert reason is not None
     assert "another path's" in reason
+
+
+def test_a_device_that_does_not_count_what_it_passes_on_is_no_witness() -> None:
+    row = TwinArm("macvlan", rate=1e8, spread=0.0).measure(0.0, 1.0).row
+    device = {("macvlan", "mv0"): counters(2 * 10**8), ("m", "br0"): counters()}
+    before = {key: counters() for key in device}
+    bridge = DeviceRef("m", "br0", "passed", "bridge", 1500, "noqueue", {})
+    assert why_void(row, TESTS["TCP_STREAM"], [OWN, bridge], [], before, device) is None
+    counting = DeviceRef("m", "br0", "lower", "bridge", 1500, "noqueue", {})
+    assert why_void(row, TESTS["TCP_STREAM"], [OWN, counting], [], before, device) is not None

@@ -22,6 +22,7 @@ from pathgauge.endpoints.messages import (
     Describe,
     Done,
     Failed,
+    Greet,
     NetperfRun,
     Prepare,
     Reply,
@@ -58,6 +59,9 @@ class End:
             return self._connect(order)
         if isinstance(order, Accept):
             return self._accept(order)
+        if isinstance(order, Greet):
+            self.jobs[order.slot].made.send(order.greeting)
+            return Done()
         if isinstance(order, NetperfRun):
             from pathgauge.endpoints import netperf
 
@@ -80,6 +84,8 @@ class End:
         room = _send_room(made)
         try:
             sockets.connect(made, order.address, (order.peer_address, order.peer_port))
+            if order.greeting:
+                made.send(order.greeting)
         except BaseException:
             made.close()
             raise
@@ -90,10 +96,14 @@ class End:
         waiting, transport = self.waiting[order.key]
         room = _send_room(waiting)
         if transport == "udp":
+            peer = sockets.greeted(waiting, order.greeting) if order.greeting else (order.peer_address, order.peer_port)
+            if peer is None:
+                return Done(port=0)
             made = self.waiting.pop(order.key)[0]
-            made.connect((order.peer_address, order.peer_port))
+            made.connect(peer)
+            sockets.drain(made)
         else:
-            made = _accept_from(waiting, order.peer_port)
+            made = _accept_from(waiting, order.peer_port, order.greeting)
         self._start(order.slot, made, transport, order.work, room)
         return Done(port=made.getsockname()[1])
 
@@ -120,12 +130,12 @@ class End:
         return Done()
 
 
-def _accept_from(listener: socket.socket, peer_port: int) -> socket.socket:
-    """The connection that comes from the port; any other is closed."""
+def _accept_from(listener: socket.socket, peer_port: int, greeting: bytes) -> socket.socket:
+    """The connection that comes from the port, or that says the greeting; any other is closed."""
     listener.settimeout(sockets.CONNECT_SECONDS)
     while True:
         made, peer = listener.accept()
-        if peer[1] == peer_port:
+        if sockets.says(made, greeting) if greeting else peer[1] == peer_port:
             return made
         made.close()
 

@@ -43,7 +43,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """To the client: connect to the server's port from a namespace and start to work; answered with the own port."""
+    """To the client: connect to the server's port from a namespace and start to work; answered with the own port.
+
+    A `greeting` is the first thing it says, so that the server knows it wherever it seems to come from.
+    """
 
     slot: int
     namespace: int
@@ -54,16 +57,28 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     peer_port: int
     options: SocketOptions
     work: Work
+    greeting: bytes = b""
+
+
+class Greet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the client: say a slot's greeting again, which did not come; nothing else has been sent yet."""
+
+    slot: int
+    greeting: bytes
 
 
 class Accept(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """To the server: take the connection that comes from the client's port and start to work on it."""
+    """To the server: take the connection that comes from the client's port and start to work on it.
+
+    With a `greeting` the one that says it, from wherever; answered with the port 0 where it has not come.
+    """
 
     slot: int
     key: int
     peer_address: str
     peer_port: int
     work: Work
+    greeting: bytes = b""
 
 
 class Describe(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -137,7 +152,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hint: str
 
 
-Order = Prepare | Connect | Accept | Describe | Close | NetperfRun
+Order = Prepare | Connect | Greet | Accept | Describe | Close | NetperfRun
 Reply = Done | Facts | NetperfDone | Failed
 
 _encoder = msgspec.msgpack.Encoder()

@@ -3,6 +3,8 @@
 import errno
 import socket
 import struct
+import time
+from contextlib import suppress
 from typing import Literal
 
 from pathgauge.endpoints.messages import Facts, SocketOptions
@@ -15,6 +17,8 @@ Transport = Literal["tcp", "udp"]
 SILENCE_SECONDS = 0.1
 CONNECT_SECONDS = 5.0
 BACKLOG = 16
+GREETING_SECONDS = 0.5
+MOST_STRAYS = 10_000
 
 
 def make(namespace: int, transport: Transport, *, ipv6: bool, options: SocketOptions) -> socket.socket:
@@ -66,6 +70,43 @@ def connect(made: socket.socket, address: str, peer: tuple[str, int]) -> None:
             f"the path from {address} to {peer[0]} does not connect: {error.strerror or error}",
             hint="no route back, or a firewall? see with ping, from inside: pathgauge lab exec, ip netns exec",
         ) from error
+
+
+def says(made: socket.socket, greeting: bytes) -> bool:
+    """Whether the first thing that comes on a connection is the greeting."""
+    made.settimeout(GREETING_SECONDS)
+    heard = b""
+    try:
+        while len(heard) < len(greeting):
+            more = made.recv(len(greeting) - len(heard))
+            if not more:
+                return False
+            heard += more
+    except OSError:
+        return False
+    return heard == greeting
+
+
+def greeted(made: socket.socket, greeting: bytes) -> tuple[str, int] | None:
+    """Where a datagram with the greeting comes from, as this end sees it; None where none comes in time."""
+    until = time.monotonic() + GREETING_SECONDS
+    while (left := until - time.monotonic()) > 0:
+        made.settimeout(left)
+        try:
+            heard, peer = made.recvfrom(len(greeting) + 1)
+        except OSError:
+            return None
+        if heard == greeting:
+            return str(peer[0]), int(peer[1])
+    return None
+
+
+def drain(made: socket.socket) -> None:
+    """Take off a socket what came before it was connected, from whomever."""
+    made.settimeout(0)
+    with suppress(OSError):
+        for _ in range(MOST_STRAYS):
+            made.recv(1)
 
 
 def facts(made: socket.socket, transport: Transport) -> Facts:

@@ -1,5 +1,6 @@
 """An arm over the native engine: opening, warming, measuring and closing one path's connections."""
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathgauge.endpoints.messages import (
     Describe,
     Done,
     Facts,
+    Greet,
     NetperfDone,
     Prepare,
     SocketOptions,
@@ -39,6 +41,8 @@ DRAIN_SECONDS = 0.3
 POLL_SECONDS = 0.0002
 CONNECTION_SECONDS = 86400.0  # after which a forgotten loop ends by itself
 WHOLE_DATAGRAM = 65535
+GREETING_BYTES = 16
+GREETINGS = 6  # half a second apart
 NO_MIN_RTT = 2**32 - 1  # what the kernel says before it has measured one
 
 
@@ -117,6 +121,8 @@ class EngineArm:
         """Make a fresh connection, with a loop at each end of it; the active one waits for its order."""
         family: Literal["ipv4", "ipv6"] = "ipv6" if self.parameters.ipv6 else "ipv4"
         path = self.path
+        # Between ends that were not built here addresses may be translated in ways that cannot be known.
+        greeting = secrets.token_bytes(GREETING_BYTES) if path.spec.found is not None else b""
         local, remote = self.engine.ends["local"], self.engine.ends["remote"]
         for slot in (self.local, self.remote):
             self.engine.board.reset(slot)
@@ -140,16 +146,24 @@ class EngineArm:
             peer_port=self.port,
             options=self._options("local"),
             work=self._work("local"),
+            greeting=greeting,
         )
         own = _port(local.order(connect))
-        remote.order(
-            Accept(
-                slot=self.remote,
-                key=self.index,
-                peer_address=path.seen_addresses[family],
-                peer_port=own,
-                work=self._work("remote"),
-            )
+        accept = Accept(
+            slot=self.remote,
+            key=self.index,
+            peer_address=path.seen_addresses[family],
+            peer_port=own,
+            work=self._work("remote"),
+            greeting=greeting,
+        )
+        for _ in range(GREETINGS):
+            if _port(remote.order(accept)):
+                return
+            local.order(Greet(slot=self.local, greeting=greeting))
+        raise MachineError(
+            f"{self.name}: no datagram from {path.client_addresses[family]} comes to {path.reached_addresses[family]}",
+            hint="is there a firewall that lets only TCP through? try --test TCP_STREAM --test TCP_RR",
         )
 
     def warm(self, seconds: float) -> Warmed:

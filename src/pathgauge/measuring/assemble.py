@@ -14,6 +14,7 @@ from pathgauge.results.document import (
     Comparison,
     Device,
     Environment,
+    Gap,
     PathDescription,
     Result,
     Slice,
@@ -65,6 +66,7 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
         server_namespace=path.server_namespace_name,
         addresses=addresses,
         devices=devices,
+        gap=None if path.gap is None else Gap(before=path.gap.before, reason=path.gap.reason),
     )
 
 

@@ -34,6 +34,8 @@ def why_void(
         return "more came through than the wire carries: its shaper's burst was still being spent"
     asked = row.transactions if kind.pattern == "transactions" else 0
     for device in devices:
+        if device.role == "passed":
+            continue
         key = device.namespace, device.name
         carried = _carried(before, after, key)
         if carried < row.total_bytes_received:

@@ -1,20 +1,25 @@
 """Paths that exist already, between namespaces that are none of ours: looked at, and left as they are."""
 
-import os
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
-from pathgauge.errors import MachineError, MissingPrivilege, UserError
+from pathgauge.errors import MissingPrivilege, UserError
 from pathgauge.paths import messages
-from pathgauge.paths.addresses import Address, Family
+from pathgauge.paths.addresses import Family
+from pathgauge.paths.discovery import Step, Walk, Way
+from pathgauge.paths.known import KnownSpaces
 from pathgauge.paths.namespaces import inside
-from pathgauge.paths.netlink import LinkFacts, Route, in_namespace
+from pathgauge.paths.netlink import LinkFacts, in_namespace
+from pathgauge.paths.sight import Route, seen_from
 from pathgauge.paths.spaces import LabSpace
 from pathgauge.paths.topology import Facts, Topology, device_of
-from pathgauge.paths.types import DeviceRef, Found, PathSpec, Role, WireSpec
+from pathgauge.paths.types import DeviceRef, Found, Gap, PathSpec, Role, WireSpec
 
 LOCAL = "local"
-_MOST_STEPS = 16
+_DISCARD_PORT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,67 +39,66 @@ class ExistingTopology(Topology):
         super().__init__()
         if rootless:
             raise MissingPrivilege("an ordinary user cannot enter namespaces of others", hint="run pathgauge as root")
-        self._identities: dict[tuple[int, int], LabSpace] = {}
+        self.known = KnownSpaces(self.spaces)
 
     def build(self, specs: Sequence[PathSpec], wire: WireSpec) -> tuple[messages.Placed, ...]:
         """Look at every path. Raises UserError and MachineError."""
         del wire  # it is as it is
-        self._space(LOCAL, "/proc/self/ns/net")
-        return tuple(self._look(spec, spec.found) for spec in specs if spec.found is not None)
+        self.known.add(LOCAL, "/proc/self/ns/net")
+        found = [(spec, spec.found) for spec in specs if spec.found is not None]
+        for spec, ends in found:  # first, so that these have the names that the user gave them
+            self.known.add(spec.options["from"], ends.client)
+            if ends.server:
+                self.known.add(spec.options["to"], ends.server)
+        return tuple(self._look(spec, ends) for spec, ends in found)
 
     def wire_facts(self) -> dict[str, str | int | None]:
         """Nothing of it is ours."""
         return {"rate": None}
 
-    def _space(self, name: str, file: str) -> LabSpace:
-        """The namespace behind a file; the same one is the same space, under the name it had first."""
-        try:
-            namespace = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise MachineError(f"the namespace of {name} cannot be opened: {error.strerror}") from None
-        status = os.fstat(namespace)
-        identity = status.st_dev, status.st_ino
-        if identity in self._identities:
-            os.close(namespace)
-            return self._identities[identity]
-        counters = inside(namespace, lambda: os.open("/proc/thread-self/net/dev", os.O_RDONLY | os.O_CLOEXEC))
-        space = self._identities[identity] = self.spaces[name] = LabSpace(name, namespace, counters)
-        return space
-
     def _look(self, spec: PathSpec, found: Found) -> messages.Placed:
-        client = self._space(spec.options["from"], found.client)
-        server = self._space(spec.options["to"], found.server)
+        client = self.known.add(spec.options["from"], found.client)
+        server = self.known.add(spec.options["to"], found.server) if found.server else None
         legs = self._legs(spec, client, server, found.address)
         own = next(iter(legs.values()))
-        end = own.device if client is server else _device_with(server, own.server)
-        devices = self._walk(client, own.device, server, end)
+        way = Walk(self.known, spec.name, client, own.client, own.server, server, partial(_probe, client, own)).follow()
+        devices = _described(way)
         return messages.Placed(
             spec=spec,
             wire="",
             rate=None,
             client=client.name,
-            server=server.name,
+            server=spec.options["to"] if server is None else server.name,
             client_addresses={family: leg.client for family, leg in legs.items()},
             server_addresses={family: leg.server for family, leg in legs.items()},
             reached_addresses={family: leg.server for family, leg in legs.items()},
             seen_addresses={family: leg.client for family, leg in legs.items()},
             devices=devices,
             mtu=min(device.mtu for device in devices),
+            gap=Gap(way.before, way.unseen) if way.unseen else None,
         )
 
-    def _legs(self, spec: PathSpec, client: LabSpace, server: LabSpace, asked: str) -> dict[Family, Leg]:
+    def _legs(self, spec: PathSpec, client: LabSpace, server: LabSpace | None, asked: str) -> dict[Family, Leg]:
         """By family: the address asked for, or the server's first that the client reaches by a device of its own."""
-        there = _addresses(server, inner=client is server)
-        known = ", ".join(each.text for each in there) or "it has none"
-        if asked and asked not in [each.text for each in there]:
+        there = [asked] if server is None else _addresses(server, inner=client is server)
+        known = ", ".join(there) or "it has none"
+        if asked not in ("", *there):
             raise UserError(f"{spec.name}: {asked} is no address of {spec.options['to']}", hint=f"its own: {known}")
         legs: dict[Family, Leg] = {}
+        own = []
         for each in there:
-            route = _route(client, each.text) if not asked or each.text == asked else None
-            if route is None or (route.device == "lo" and client is not server):
-                continue
-            if each.family not in legs or (route.direct and not legs[each.family].direct):
-                legs[each.family] = Leg(route.source, route.device, each.text, route.direct)
+            route = _route(client, each) if asked in ("", each) else None
+            if route is not None and route.local and client is not server:
+                own.append(each)
+            elif route is not None and route.source:
+                family: Family = "ipv6" if ":" in each else "ipv4"
+                if family not in legs or (not route.gateway and not legs[family].direct):
+                    legs[family] = Leg(route.source, route.device, each, not route.gateway)
+        if not legs and own:
+            raise UserError(
+                f"{spec.name}: {own[0]} is an address of {spec.options['from']}'s own, and leads no further",
+                hint=f"addresses of {spec.options['to']}: {known}; name one that only it has: FROM,TO,ADDRESS",
+            )
         if not legs:
             raise UserError(
                 f"{spec.name}: {spec.options['from']} has no route to {asked or spec.options['to']}",
@@ -102,63 +106,39 @@ class ExistingTopology(Topology):
             )
         return legs
 
-    def _walk(self, client: LabSpace, device: str, server: LabSpace, end: str) -> tuple[DeviceRef, ...]:
-        """The devices from the client's own to the server's, as far as links tell: other ends, lower devices."""
-        steps = self._steps(client, device)
-        last = (server, end)
-        if last in steps:
-            steps = steps[: steps.index(last) + 1]
-        elif last != (client, device):
-            # Between the last that is known and the server's there is a bridge, a router or a network.
-            back = [step for step in reversed(self._steps(server, end)) if step not in steps]
-            steps = [*steps, *back]
-        facts: Facts = {}
-        for space, name in steps:
-            facts.setdefault(space.name, {})[name] = _facts(space, name)
-        described = []
-        for number, (space, name) in enumerate(steps):
-            role: Role = "own" if number == 0 else "wire" if number == len(steps) - 1 else "lower"
-            described.append(device_of(space.name, name, role, facts))
-        return tuple(described)
 
-    def _steps(self, space: LabSpace, device: str) -> list[tuple[LabSpace, str]]:
-        """A device, and what lies below it, as far as that is in a namespace that is known here."""
-        steps = [(space, device)]
-        while len(steps) < _MOST_STEPS:
-            following = self._below(*steps[-1])
-            if following is None or following in steps:
-                break
-            steps.append(following)
-        return steps
-
-    def _below(self, space: LabSpace, device: str) -> tuple[LabSpace, str] | None:
-        found = in_namespace(space.namespace, lambda links: links.below(device))
-        if found is None or found.namespace is None:
-            return (space, found.name) if found is not None and found.name else None
-        for other in self.spaces.values():
-            if _id_of(other, space) == found.namespace:
-                name = in_namespace(other.namespace, lambda links: links.name_of(found.index))
-                return (other, name) if name else None
-        return None
+def _described(way: Way) -> tuple[DeviceRef, ...]:
+    """The devices of a way as a path has them. Raises MachineError where one is gone meanwhile."""
+    facts: Facts = {}
+    for step in way.steps:
+        facts.setdefault(step.space.name, {})[step.device] = _facts(step)
+    described = []
+    for number, step in enumerate(way.steps):
+        role: Role = "wire" if number == len(way.steps) - 1 else "lower"
+        role = "own" if number == 0 else role if step.counted else "passed"
+        described.append(device_of(step.space.name, step.device, role, facts))
+    return tuple(described)
 
 
-def _id_of(space: LabSpace, within: LabSpace) -> int | None:
-    if space is within:
-        return None
-    return in_namespace(within.namespace, lambda links: links.namespace_id(space.namespace))
+def _facts(step: Step) -> LinkFacts:
+    return in_namespace(step.space.namespace, lambda links: links.facts(step.device))
 
 
-def _addresses(space: LabSpace, *, inner: bool) -> tuple[Address, ...]:
-    return in_namespace(space.namespace, lambda links: links.all_addresses(inner=inner))
-
-
-def _device_with(space: LabSpace, address: str) -> str:
-    return in_namespace(space.namespace, lambda links: links.device_with(address))
-
-
-def _facts(space: LabSpace, device: str) -> LinkFacts:
-    return in_namespace(space.namespace, lambda links: links.facts(device))
+def _addresses(space: LabSpace, *, inner: bool) -> list[str]:
+    return [each.text for each in seen_from(space.namespace, lambda sight: sight.addresses(inner=inner))]
 
 
 def _route(space: LabSpace, address: str) -> Route | None:
-    return in_namespace(space.namespace, lambda links: links.route_to(address))
+    return seen_from(space.namespace, lambda sight: sight.route(address))
+
+
+def _probe(client: LabSpace, leg: Leg) -> None:
+    """Send one datagram that nobody waits for, so that the neighbours on the way learn of each other."""
+
+    def send() -> None:
+        family = socket.AF_INET6 if ":" in leg.server else socket.AF_INET
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as made:
+            made.bind((leg.client, 0))
+            made.sendto(b"", (leg.server, _DISCARD_PORT))
+
+    inside(client.namespace, send)

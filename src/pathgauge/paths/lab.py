@@ -128,6 +128,7 @@ def _path(placed: messages.Placed, namespaces: dict[str, int]) -> BuiltPath:
         seen_addresses=placed.seen_addresses,
         devices=placed.devices,
         mtu=placed.mtu,
+        gap=placed.gap,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from pathgauge.errors import InternalError
-from pathgauge.paths.types import Attachment, DeviceRef, PathSpec, WireSpec
+from pathgauge.paths.types import Attachment, DeviceRef, Gap, PathSpec, WireSpec
 
 LARGEST = 1 << 18
 _MOST_DESCRIPTORS = 253  # SCM_MAX_FD
@@ -56,6 +56,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     seen_addresses: dict[Family, str]
     devices: tuple[DeviceRef, ...]
     mtu: int
+    gap: Gap | None = None
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True, tag=True):

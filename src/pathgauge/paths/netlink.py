@@ -1,4 +1,4 @@
-"""All that pathgauge does over netlink and ethtool: typed wrappers, and the one module that imports pyroute2.
+"""All that pathgauge does over netlink and ethtool: typed wrappers. Only this and `sight.py` import pyroute2.
 
 pyroute2 across threads was seen to act on the wrong namespace, so a socket is opened, used and closed inside one thread
 that entered the namespace: see `in_namespace`.
@@ -7,7 +7,7 @@ that entered the namespace: see `in_namespace`.
 import errno
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -61,26 +61,6 @@ class LinkFacts:
     offloads: dict[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Below:
-    """What a device stands on: a pair's other end, or a lower device. `name` if that is in the same namespace, else its
-    `index` in the namespace that has the id `namespace` here.
-    """
-
-    index: int
-    name: str
-    namespace: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How an address is reached: by which device, from which own address, and whether without a gateway."""
-
-    device: str
-    source: str
-    direct: bool
-
-
 class Links:
     """The devices of the namespace this thread is in; a context manager. Raises MachineError, saying what mends it."""
 
@@ -101,26 +81,26 @@ class Links:
 
         `settings` are those of the kind by pyroute2's names.
         """
-        with _explained(kind):
+        with explained(kind):
             link = "vxlan_link" if kind == "vxlan" else "link"
             on = {} if lower is None else {link: self._index(lower)}
             self._route.link("add", ifname=name, kind=kind, net_ns_fd=into, **on, **settings)
 
     def add_pair(self, kind: str, name: str, peer: str, *, into: int) -> None:
         """A pair of devices, the peer in the network namespace `into` (a descriptor)."""
-        with _explained(kind):
+        with explained(kind):
             self._route.link("add", ifname=name, kind=kind, peer={"ifname": peer, "net_ns_fd": into})
 
     def move(self, name: str, into: int) -> None:
         """Give a device to the network namespace `into` (a descriptor). It comes there down and without addresses."""
-        with _explained(name):
+        with explained(name):
             self._route.link("set", index=self._index(name), net_ns_fd=into)
         del self._indices[name]
 
     def change(self, name: str, changes: Mapping[str, int]) -> None:
         """Set a device's `mtu`, or its offloads. Raises UserError where the device does not let that be switched."""
         offloads = {short: value for short, value in changes.items() if short in _OFFLOADS}
-        with _explained(name):
+        with explained(name):
             if "mtu" in changes:
                 self._route.link("set", index=self._index(name), mtu=changes["mtu"])
         _switch(name, offloads)
@@ -136,22 +116,22 @@ class Links:
 
     def join(self, name: str, bridge: str) -> None:
         """Make a device a port of a bridge."""
-        with _explained(name):
+        with explained(name):
             self._route.link("set", index=self._index(name), master=self._index(bridge))
 
     def add_route(self, destination: str, gateway: str) -> None:
         """A route to a network (in CIDR) by way of an address."""
-        with _explained("a route"):
+        with explained("a route"):
             self._route.route("add", dst=destination, gateway=gateway)
 
     def bring_up(self, name: str) -> None:
         """Set a device up."""
-        with _explained(name):
+        with explained(name):
             self._route.link("set", index=self._index(name), state="up")
 
     def add_addresses(self, name: str, addresses: Sequence[Address]) -> None:
         """Give a device addresses, usable at once."""
-        with _explained(name):
+        with explained(name):
             for each in addresses:
                 flags = {"flags": _NO_DAD} if each.family == "ipv6" else {}
                 self._route.addr("add", index=self._index(name), address=each.text, prefixlen=each.prefix, **flags)
@@ -161,67 +141,17 @@ class Links:
         if len(self._route.link_lookup(ifname=name)) != 1:
             known = ", ".join(link.get_attr("IFLA_IFNAME") for link in self._route.get_links())
             raise UserError(f"this machine has no device {name!r}", hint=f"it has: {known}")
-        with _explained(name):
-            found = [each for each in self._route.get_addr(index=self._index(name)) if each["scope"] == _GLOBAL]
-        return tuple(Address(_FAMILIES[each["family"]], _text(each), each["prefixlen"]) for each in found)
+        with explained(name):
+            return own_addresses(self._route.get_addr(index=self._index(name)))
 
     def shape(self, name: str, shaping: Shaping) -> None:
         """Put a token bucket at the root of a device."""
-        with _explained("tbf"):
+        with explained("tbf"):
             self._route.tc("add", "tbf", self._index(name), rate=shaping.rate, burst=shaping.burst, limit=shaping.limit)
-
-    def all_addresses(self, *, inner: bool = False) -> tuple[Address, ...]:
-        """The addresses of the namespace that others may know, in the order of its devices; `inner` ones, too."""
-        wanted = (_GLOBAL, _HOST) if inner else (_GLOBAL,)
-        with _explained("addresses"):
-            found = [each for each in self._route.get_addr() if each["scope"] in wanted]
-        return tuple(Address(_FAMILIES[each["family"]], _text(each), each["prefixlen"]) for each in found)
-
-    def device_with(self, address: str) -> str:
-        """The device that has an address, "" where none has."""
-        with _explained("addresses"):
-            found = [each["index"] for each in self._route.get_addr() if _text(each) == address]
-        return self.name_of(found[0]) if found else ""
-
-    def name_of(self, index: int) -> str:
-        """The device of a number, "" where there is none."""
-        try:
-            links = self._route.get_links(index)
-        except NetlinkError:
-            return ""
-        return str(links[0].get_attr("IFLA_IFNAME")) if links else ""
-
-    def below(self, name: str) -> Below | None:
-        """What a device stands on; None where it stands on nothing, as far as the kernel tells."""
-        with _explained(name):
-            (link,) = self._route.get_links(self._index(name))
-        index, namespace = link.get_attr("IFLA_LINK"), link.get_attr("IFLA_LINK_NETNSID")
-        if not index or (namespace is None and index == link["index"]):
-            return None
-        return Below(index, self.name_of(index) if namespace is None else "", namespace)
-
-    def namespace_id(self, namespace: int) -> int | None:
-        """The id by which this namespace knows another (a descriptor); None where it knows it by none."""
-        with _explained("a namespace's id"):
-            found = self._route.get_netnsid(fd=namespace)
-        number = found.get("nsid") if isinstance(found, dict) else None
-        return number if isinstance(number, int) and number >= 0 else None
-
-    def route_to(self, address: str) -> Route | None:
-        """How an address is reached; None where it is not."""
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        try:
-            (route,) = self._route.route("get", dst=address, family=family)
-        except NetlinkError:
-            return None
-        source, device = route.get_attr("RTA_PREFSRC"), route.get_attr("RTA_OIF")
-        if source is None or device is None:
-            return None
-        return Route(self.name_of(device), source, route.get_attr("RTA_GATEWAY") is None)
 
     def facts(self, name: str) -> LinkFacts:
         """What the kernel says of a device."""
-        with _explained(name):
+        with explained(name):
             (link,) = self._route.get_links(self._index(name))
         info = link.get_attr("IFLA_LINKINFO")
         return LinkFacts(
@@ -275,7 +205,17 @@ def _switch(name: str, offloads: Mapping[str, int]) -> None:
         ethtool.close()
 
 
-def _text(address: Any) -> str:
+def own_addresses(found: Iterable[Any], *, inner: bool = False) -> tuple[Address, ...]:
+    """Of what netlink tells of addresses, those that others may know, with `inner` those of loopback, too."""
+    wanted = (_GLOBAL, _HOST) if inner else (_GLOBAL,)
+    return tuple(
+        Address(_FAMILIES[each["family"]], text_of(each), each["prefixlen"])
+        for each in found
+        if each["scope"] in wanted
+    )
+
+
+def text_of(address: Any) -> str:
     """The local end's: of a point-to-point device IFA_ADDRESS is the other's."""
     return str(address.get_attr("IFA_LOCAL") or address.get_attr("IFA_ADDRESS"))
 
@@ -292,7 +232,7 @@ def _offloads(name: str) -> dict[str, bool]:
 
 
 @contextmanager
-def _explained(subject: str) -> Iterator[None]:
+def explained(subject: str) -> Iterator[None]:
     """Turn netlink's bare numbers into sentences. `subject` is a device kind, a queueing discipline or a device."""
     try:
         yield

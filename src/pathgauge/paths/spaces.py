@@ -125,6 +125,11 @@ def read_sysctl(space: LabSpace, name: str) -> str | None:
     return inside(space.namespace, read)
 
 
+def forwards(space: LabSpace, family: Family) -> bool:
+    """Whether a namespace passes on what is not for itself."""
+    return read_sysctl(space, _FORWARDING[family]) == "1"
+
+
 def _own(space: Space) -> LabSpace:
     if not isinstance(space, LabSpace):
         raise TypeError("a device can only be moved into a namespace of the same lab")

@@ -8,11 +8,15 @@ from pathgauge.errors import InternalError
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where the ends of a path that exists are: files of their namespaces, and the server's address ("": any)."""
+    """Where the ends of a path that exists are: files of their namespaces, and the server's address ("": any).
+
+    Where the server is a netserver, that has no namespace of ours ("") but an address and a port.
+    """
 
     client: str
     server: str
     address: str = ""
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,13 @@ class Attachment:
 
 OFFLOADS = ("tso", "gso", "gro", "tx", "sg")  # ethtool's short names
 
-Role = Literal["own", "lower", "wire", "beyond"]
+Role = Literal["own", "lower", "wire", "beyond", "passed"]
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceRef:
     """A device of a lab. Role: `own` (the path's end device), `lower` (below it, before the wire), `wire` (the wire's
-    far end), `beyond` (after it).
+    far end; of a path that exists, the server's), `beyond` (after it), `passed` (it does not count what it passes on).
     """
 
     namespace: str
@@ -75,6 +79,14 @@ class DeviceRef:
     mtu: int
     queue_discipline: str
     offloads: dict[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Where a path that exists cannot be followed: after how many of its devices, and why."""
+
+    before: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,7 @@ class BuiltPath:
     seen_addresses: dict[Literal["ipv4", "ipv6"], str]
     devices: tuple[DeviceRef, ...]
     mtu: int
+    gap: Gap | None = None
 
     @property
     def server_space(self) -> int:

@@ -85,16 +85,24 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device of a path. Role: `own` (the path's end device), `lower` (below it, before the wire), `wire` (the wire's
-    far end), `beyond` (after it).
+    far end; of a path that exists, the server's), `beyond` (after it), `passed` (a device on the way that does not
+    count what it passes on, as a bridge between its ports).
     """
 
     namespace: str
     name: str
-    role: Literal["own", "lower", "wire", "beyond"]
+    role: Literal["own", "lower", "wire", "beyond", "passed"]
     kind: str = ""
     mtu: int | None = None
     offloads: dict[str, bool] = {}
     queue_discipline: str = ""
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a path that exists is not known: what lies after the first `before` of its devices, and why."""
+
+    before: int
+    reason: str
 
 
 class PathDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +120,7 @@ class PathDescription(msgspec.Struct, frozen=True, kw_only=True):
     server_namespace: str = ""
     addresses: dict[str, str] = {}
     devices: list[Device] = []
+    gap: Gap | None = None
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
