@@ -34,6 +34,7 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
     _check_shape(specs, tests, vary, named="test" in values)
     given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
     settings = _settings(values, specs, vary)
+    specs = tuple(replace(spec, copies=_copies(values)) for spec in specs)
     specs = _changed(specs, settings, elsewhere="server" in values or "path" in values)
     _check_heeded(given, settings, vary, tests)
     plain = {
@@ -78,7 +79,7 @@ def _existing(paths: Sequence[str], values: Mapping[str, object]) -> tuple[PathS
             f"{paths[0]} is built in a lab, and {found[0].name} exists already: they share no wire",
             hint="compare paths of one sort: --path a=FROM,TO --path b=FROM,TO",
         )
-    for option in ("wire", "link-rate", "server", "labs"):
+    for option in ("wire", "link-rate", "copies", "server", "labs"):
         if option in values:
             raise UserError(
                 f"--{option} is for paths of a lab, and those of --path exist already", hint="leave one out"
@@ -87,6 +88,12 @@ def _existing(paths: Sequence[str], values: Mapping[str, object]) -> tuple[PathS
     if len(set(names)) < len(names):
         raise UserError("two paths have the same name", hint="--path a=FROM,TO --path b=FROM,TO")
     return found
+
+
+def _copies(values: Mapping[str, object]) -> int:
+    if "copies" in values and "server" in values:
+        raise UserError("--copies are built in a lab of ours, and a --server is elsewhere", hint="leave one out")
+    return cast("int", values.get("copies", 1))
 
 
 def _changed(specs: Sequence[PathSpec], settings: Settings, *, elsewhere: bool) -> tuple[PathSpec, ...]:

@@ -30,6 +30,7 @@ DEFAULT_PATHS = ("host", "macvlan")
 GREATEST_CPU = 8191
 LEAST_BLOCKS, GREATEST_BLOCKS = 5, 100_000
 LEAST_LABS, GREATEST_LABS = 5, 1000
+GREATEST_COPIES = 4000  # a wire has room for some more addresses
 GREATEST_PORT = 65535
 NETSERVER_PORT = 12865
 LONGEST_DEVICE = 15
@@ -225,6 +226,10 @@ def _labs(text: str) -> int:
     return labs
 
 
+def _copies(text: str) -> int:
+    return quantities.parse_whole(text, 1, GREATEST_COPIES, "number of copies")
+
+
 def _seed(text: str) -> int:
     return quantities.parse_whole(text, 0, 2**64 - 1, "seed")
 
@@ -270,6 +275,8 @@ OPTIONS: dict[str, Option] = {
                "shape the wire to a rate, bit/s as tc writes it; tbf's burst and limit; MTU", _parse_wire,
                "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
+        Option("copies", "N", "build each path so many times on its wire, as a host of many containers has them",
+               _copies, "1", LAB),
         Option("server", "netperf://HOST[:PORT]", "measure against a netserver elsewhere, from this machine's --device",
                _parse_server, "one of our own, in the lab", LAB),
         Option("device", "NAME", "with --server: the device that leads there", _parse_device, "none", LAB),

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.netns, NEEDS_ROOT]
 def full(spec: PathSpec) -> PathSpec:
     """The spec with the defaults of the options it does not name."""
     defaults = {option.name: option.default for option in kinds()[spec.kind].options}
-    return PathSpec(spec.name, spec.kind, defaults | spec.options)
+    return PathSpec(spec.name, spec.kind, defaults | spec.options, copies=spec.copies)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,30 @@ def test_devices_run_from_the_container_to_beyond_the_wire(path: BuiltPath) -> N
         assert device.kind in ("veth", kind.link_kind)
         assert device.queue_discipline == "noqueue"
         assert {"tx", "sg", "tso", "gso", "gro"} <= set(device.offloads)
+
+
+@pytest.mark.parametrize("kind", list(kinds()))
+def test_copies_are_many_of_the_same(kind: str, labs: dict[str, Lab]) -> None:
+    if not any(case.kind == kind and case.name in labs for case in CASES):
+        pytest.skip(f"kernel lacks {kind}")
+    spec = full(PathSpec("many", kind, copies=3))
+    alone = kinds()[kind].alone(spec.options)
+    with Lab.build([spec], WireSpec()) as lab:
+        first = lab.paths["many"]
+        every = [first, *first.copies]
+        assert len(every) == 3
+        assert len({path.wire for path in every}) == (3 if alone else 1)
+        for path in every:
+            assert [device.kind for device in path.devices] == [device.kind for device in first.devices]
+            assert path.mtu == first.mtu
+            transfer(path, "ipv4")
+            before = lab.link_counters()
+            transfer(path, next(iter(reversed(path.client_addresses))))
+            after = lab.link_counters()
+            busy = {key for key in after if after[key].tx_bytes - before[key].tx_bytes >= PAYLOAD / 2}
+            assert busy <= {(device.namespace, device.name) for device in path.devices}
+        own = {(path.client_namespace_name, path.server_namespace_name) for path in every}
+        assert len(own) == (1 if kind in ("host", "loopback") else 3)
 
 
 def test_a_wire_is_shared_unless_the_kind_claims_it(lab: Lab, path: BuiltPath) -> None:

@@ -1,6 +1,6 @@
 """The plan of addresses, and the shaping of wires: figures without a lab."""
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pathgauge.errors import UserError
 from pathgauge.paths import addresses
-from pathgauge.paths.addresses import address
+from pathgauge.paths.addresses import Family, Subnet, address
 from pathgauge.paths.shaping import HIGHEST_RATE, LOWEST_RATE, Shaping, shaping
 
 WIRES = st.integers(0, addresses.MAX_WIRES - 1)
@@ -40,6 +40,23 @@ def test_addresses_are_distinct_and_within_their_ranges(wire: int, number: int, 
     assert IPv6Address(six.text) in IPv6Network("fd70:6761:7567::/48")
     assert (four == address(wire2, number2, "ipv4")) == same
     assert (six == address(wire2, number2, "ipv6")) == same
+
+
+@given(WIRES, st.integers(0, addresses.PARTS - 1), st.integers(0, addresses.PARTS - 1), st.integers(1, 2))
+def test_parts_of_a_network_lie_in_it_and_apart(wire: int, part: int, other: int, end: int) -> None:
+    families: tuple[Family, ...] = ("ipv4", "ipv6")
+    whole, one, two = (Subnet(wire, families, number) for number in (None, part, other))
+    for there, here, beside in zip(whole.addresses(1), one.addresses(end), two.addresses(end), strict=True):
+        network = ip_network(there.network)
+        assert ip_address(here.text) in ip_network(here.network)
+        assert ip_network(here.network).subnet_of(network)  # type: ignore[arg-type]  # both of one family
+        assert one.whole[here.family] == there.network
+        assert (here.network == beside.network) == (part == other)
+
+
+def test_more_parts_than_a_network_has() -> None:
+    with pytest.raises(UserError, match="room for 1024 copies"):
+        Subnet(0, ("ipv4",), addresses.PARTS).addresses(1)
 
 
 def test_what_the_plan_has_no_room_for() -> None:

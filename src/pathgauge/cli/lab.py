@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from pathgauge import options
 from pathgauge.errors import UserError
@@ -11,11 +12,13 @@ if TYPE_CHECKING:
     from pathgauge.paths.journal import Record
     from pathgauge.paths.standing import Listed
 
+_MOST_ROWS = 40
 SCHEMA = "pathgauge.labs/1"
 
 EXAMPLES = """examples:
   pathgauge lab up host macvlan --link-rate 1gbit
   pathgauge lab list
+  pathgauge lab up macvlan --copies 1000
   pathgauge lab exec NAME -- ip -statistics link
   pathgauge lab exec NAME:server -- ss -tn
   pathgauge lab down NAME
@@ -50,7 +53,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         for name, summary in _SUMMARIES.items()
     }
     added["up"].add_argument("paths", metavar="PATH", nargs="+", help="[NAME=]KIND[:key=value,...]")
-    options.add_arguments(added["up"], ("wire", "link-rate"))
+    options.add_arguments(added["up"], ("wire", "link-rate", "copies"))
     added["list"].add_argument("--json", action="store_true", help="write the list as JSON to standard output")
     added["exec"].usage = "pathgauge lab exec NAME[:NAMESPACE] -- COMMAND ..."
     added["exec"].add_argument(
@@ -74,8 +77,10 @@ def _up(args: argparse.Namespace) -> None:
     from pathgauge.paths import standing
     from pathgauge.paths.spec import parse_paths
 
-    wire = asked_wire(options.parse_values(options.given(args)))
-    standing.up(parse_paths(args.paths), wire, command=args.command_line, announce=_announce)
+    values = options.parse_values(options.given(args))
+    copies = cast("int", values.get("copies", 1))
+    specs = [replace(spec, copies=copies) for spec in parse_paths(args.paths)]
+    standing.up(specs, asked_wire(values), command=args.command_line, announce=_announce)
 
 
 def _announce(record: "Record") -> None:
@@ -84,7 +89,10 @@ def _announce(record: "Record") -> None:
         for space in record.spaces
         for device, addresses in space.devices.items()
     ]
-    lines = [f"lab {record.name}", "", *_aligned([("namespace", "device", "addresses"), *rows]), ""]
+    shown, rest = rows[:_MOST_ROWS], len(rows) - _MOST_ROWS
+    lines = [f"lab {record.name}", "", *_aligned([("namespace", "device", "addresses"), *shown]), ""]
+    if rest > 0:
+        lines.insert(-1, f"and {rest} devices more: pathgauge lab list --json")
     lines += [
         f"look into it:  pathgauge lab exec {record.name} -- COMMAND           (in the namespace {record.client})",
         f"               pathgauge lab exec {record.name}:server -- COMMAND",

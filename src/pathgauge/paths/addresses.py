@@ -15,6 +15,8 @@ SERVER = 1
 HOST = 2
 FIRST_CANDIDATE = 10
 LAST_CANDIDATE = 2 ** (32 - IPV4_PREFIX) - 2
+PARTS = 1024  # of a network
+_IPV4_PART_PREFIX, _IPV6_PART_PREFIX = 30, 80
 
 _IPV4_BASE = IPv4Address("198.18.0.0")
 _IPV6_BASE = IPv6Address("fd70:6761:7567::")  # an arbitrary global ID, fixed so that documents compare
@@ -36,14 +38,22 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A network of the lab in each family in use."""
+    """A network of the lab in each family in use; with a `part` that part of it, which has room for two ends."""
 
     number: int
     families: tuple[Family, ...]
+    part: int | None = None
+
+    @property
+    def whole(self) -> dict[Family, str]:
+        """The network that this is a part of, in CIDR."""
+        return {family: address(self.number, SERVER, family).network for family in self.families}
 
     def addresses(self, number: int) -> tuple[Address, ...]:
         """Those of one of its ends. Raises UserError where the plan has no more."""
-        return tuple(address(self.number, number, family) for family in self.families)
+        if self.part is None:
+            return tuple(address(self.number, number, family) for family in self.families)
+        return tuple(_within(self.number, self.part, number, family) for family in self.families)
 
 
 def address(wire: int, number: int, family: Family) -> Address:
@@ -59,3 +69,13 @@ def address(wire: int, number: int, family: Family) -> Address:
         subnet = _IPV4_BASE + wire * 2 ** (32 - IPV4_PREFIX)
         return Address(family, str(subnet + number), IPV4_PREFIX)
     return Address(family, str(IPv6Address(int(_IPV6_BASE) + (wire << 64) + number)), IPV6_PREFIX)
+
+
+def _within(wire: int, part: int, number: int, family: Family) -> Address:
+    """The `number`-th address (1 - 2) of a part (0 - 1023) of a network."""
+    if part >= PARTS:
+        raise UserError(f"a network of a lab has room for {PARTS} copies", hint="ask for fewer: --copies 1000")
+    first = ip_interface(address(wire, SERVER, family).network).ip
+    if family == "ipv4":
+        return Address(family, str(first + 4 * part + number), _IPV4_PART_PREFIX)
+    return Address(family, str(first + (part << 48) + number), _IPV6_PART_PREFIX)

@@ -16,8 +16,9 @@ from ipaddress import ip_interface
 from pathgauge.errors import InternalError, MissingPrivilege, UserError
 from pathgauge.paths import messages
 from pathgauge.paths.addresses import Address, Family, Subnet
-from pathgauge.paths.netlink import LinkFacts, in_namespace
+from pathgauge.paths.netlink import in_namespace
 from pathgauge.paths.registry import Placement, Space, kinds
+from pathgauge.paths.rtnetlink import LinkFacts
 from pathgauge.paths.spaces import LabSpace
 from pathgauge.paths.topology import HOST, SERVER, Topology, by_family, device_of
 from pathgauge.paths.types import Attachment, PathSpec
@@ -48,8 +49,7 @@ class AttachedTopology(Topology):
     def build_attached(self, specs: Sequence[PathSpec]) -> tuple[messages.Placed, ...]:
         """Build every path. Raises UserError and MachineError."""
         namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        counters = os.open("/proc/self/net/dev", os.O_RDONLY | os.O_CLOEXEC)
-        host = self.spaces[HOST] = KeptSpace(HOST, namespace, counters)
+        host = self.spaces[HOST] = KeptSpace.existing(HOST, namespace)
         self.reserved = {spec.name for spec in specs}
         device = self.attachment.device
         own = in_namespace(namespace, lambda links: links.addresses(device))
@@ -108,6 +108,10 @@ class AttachedSite:
     @property
     def lower(self) -> str:
         return self.topology.attachment.device
+
+    @property
+    def first(self) -> bool:
+        return True
 
     @property
     def far(self) -> str:

@@ -9,10 +9,9 @@ from functools import partial
 from pathgauge.errors import MissingPrivilege, UserError
 from pathgauge.paths import messages
 from pathgauge.paths.addresses import Family
-from pathgauge.paths.discovery import Step, Walk, Way
+from pathgauge.paths.discovery import Walk, Way
 from pathgauge.paths.known import KnownSpaces
 from pathgauge.paths.namespaces import inside
-from pathgauge.paths.netlink import LinkFacts, in_namespace
 from pathgauge.paths.sight import Route, seen_from
 from pathgauge.paths.spaces import LabSpace
 from pathgauge.paths.topology import Facts, Topology, device_of
@@ -111,17 +110,13 @@ def _described(way: Way) -> tuple[DeviceRef, ...]:
     """The devices of a way as a path has them. Raises MachineError where one is gone meanwhile."""
     facts: Facts = {}
     for step in way.steps:
-        facts.setdefault(step.space.name, {})[step.device] = _facts(step)
+        facts.setdefault(step.space.name, {})[step.device] = step.space.facts(step.device)
     described = []
     for number, step in enumerate(way.steps):
         role: Role = "wire" if number == len(way.steps) - 1 else "lower"
         role = "own" if number == 0 else role if step.counted else "passed"
         described.append(device_of(step.space.name, step.device, role, facts))
     return tuple(described)
-
-
-def _facts(step: Step) -> LinkFacts:
-    return in_namespace(step.space.namespace, lambda links: links.facts(step.device))
 
 
 def _addresses(space: LabSpace, *, inner: bool) -> list[str]:

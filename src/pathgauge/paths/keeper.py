@@ -11,10 +11,14 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pathgauge.errors import InternalError, PathgaugeError
 from pathgauge.paths.namespaces import die_with_parent, enter_user_namespace, is_root_capable, live_on
+
+if TYPE_CHECKING:
+    from pathgauge.paths.messages import Placed
+    from pathgauge.paths.spaces import LabSpace
 
 _RECORD_SECONDS = 1.0
 
@@ -48,8 +52,6 @@ def main(channel_number: int, parent: int) -> NoReturn:
 
 def _build(channel: socket.socket, *, rootless: bool) -> None:
     from pathgauge.paths import messages
-    from pathgauge.paths.attached import AttachedTopology
-    from pathgauge.paths.existing import ExistingTopology
     from pathgauge.paths.topology import Topology
 
     order = messages.receive_order(channel)
@@ -59,29 +61,47 @@ def _build(channel: socket.socket, *, rootless: bool) -> None:
         raise InternalError("the keeper of a lab was told to release what it had not built")
     topology: Topology
     if any(spec.found is not None for spec in order.paths):
+        from pathgauge.paths.existing import ExistingTopology
+
         topology = ExistingTopology(rootless=rootless)
         paths = topology.build(order.paths, order.wire)
     elif order.attachment is not None:
+        from pathgauge.paths.attached import AttachedTopology
+
         topology = attached = AttachedTopology(order.attachment, rootless=rootless)
         paths = attached.build_attached(order.paths)
     else:
         topology = Topology()
         paths = topology.build(order.paths, order.wire)
-    spaces = topology.spaces.values()
-    descriptors = [number for space in spaces for number in (space.namespace, space.counters)]
-    user_namespace = None
-    if rootless:
-        user_namespace = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-        descriptors.append(user_namespace)
-    built = messages.Built(
-        spaces=tuple(
-            messages.Space(name=space.name, descriptor=space.namespace, devices=space.devices) for space in spaces
-        ),
-        paths=paths,
-        wire=topology.wire_facts(),
-        user_namespace=user_namespace,
-    )
-    messages.send(channel, built, tuple(descriptors))
+    facts = topology.wire_facts()
+    topology.close()
+    _hand_over(channel, list(topology.spaces.values()), paths, facts, rootless=rootless)
+
+
+def _hand_over(
+    channel: socket.socket,
+    spaces: "list[LabSpace]",
+    paths: "tuple[Placed, ...]",
+    wire: dict[str, str | int | None],
+    *,
+    rootless: bool,
+) -> None:
+    """Tell of all that stands, and pass its descriptors on, in as many messages as that takes."""
+    from pathgauge.paths import messages
+
+    user_namespace = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC) if rootless else None
+    whole = max(len(spaces), len(paths), 1)
+    for start in range(0, whole, messages.PART):
+        part = slice(start, start + messages.PART)
+        more = start + messages.PART < whole
+        descriptors = [number for space in spaces[part] for number in (space.namespace, space.counters)]
+        if user_namespace is not None and not more:
+            descriptors.append(user_namespace)
+        told = tuple(
+            messages.Space(name=space.name, descriptor=space.namespace, devices=space.devices) for space in spaces[part]
+        )
+        built = messages.Built(spaces=told, paths=paths[part], wire=wire, user_namespace=user_namespace, more=more)
+        messages.send(channel, built, tuple(descriptors))
 
 
 def _wait_for_release(channel: socket.socket) -> str | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pathgauge.errors import MachineError
-from pathgauge.paths.namespaces import inside
 from pathgauge.paths.sight import seen_from
 from pathgauge.paths.spaces import LabSpace
 
@@ -35,11 +34,11 @@ class KnownSpaces:
             if identity in self.identities:
                 os.close(namespace)
                 return self.identities[identity]
-            counters = inside(namespace, lambda: os.open("/proc/thread-self/net/dev", os.O_RDONLY | os.O_CLOEXEC))
+            space = LabSpace.existing(name, namespace)
         except OSError as error:
             os.close(namespace)
             raise MachineError(f"the namespace of {name} cannot be entered: {error.strerror}") from None
-        space = self.identities[identity] = self.spaces[name] = LabSpace(name, namespace, counters)
+        self.identities[identity] = self.spaces[name] = space
         return space
 
     def behind(self, space: LabSpace, number: int) -> LabSpace | None:

@@ -6,12 +6,11 @@ The controller enters no namespace and opens no netlink socket: all that is the 
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
 from pathgauge.counters.link import LinkCounters, parse_net_dev
-from pathgauge.errors import InternalError
 from pathgauge.paths import messages
 from pathgauge.paths.endpoint import located
 from pathgauge.paths.process import KeeperProcess
@@ -54,26 +53,21 @@ class Lab:
                 shaping(rate)  # refuses a rate that cannot be before a process is started
         keeper = KeeperProcess.start()
         try:
-            received = keeper.order(messages.Build(paths=tuple(specs), wire=wire, attachment=attachment))
-            return cls._assemble(keeper, received, began)
+            built, numbers = keeper.build(messages.Build(paths=tuple(specs), wire=wire, attachment=attachment))
+            return cls._assemble(keeper, built, numbers, began)
         except BaseException:
             keeper.close()
             raise
 
     @classmethod
-    def _assemble(cls, keeper: KeeperProcess, received: messages.Received, began: float) -> "Lab":
-        built, numbers = received.reply, list(received.descriptors)
-        expected = (
-            2 * len(built.spaces) + (built.user_namespace is not None) if isinstance(built, messages.Built) else -1
-        )
-        if not isinstance(built, messages.Built) or len(numbers) != expected:
-            for number in numbers:
-                os.close(number)
-            raise InternalError("the lab's keeper answered with something else than a lab")
+    def _assemble(cls, keeper: KeeperProcess, built: messages.Built, numbers: list[int], began: float) -> "Lab":
         names = [space.name for space in built.spaces]
         namespaces = dict(zip(names, numbers[0::2], strict=False))
+        copies: dict[str, list[BuiltPath]] = {}
+        for placed in built.paths:
+            copies.setdefault(placed.spec.name, []).append(_path(placed, namespaces))
         return cls(
-            paths={placed.spec.name: _path(placed, namespaces) for placed in built.paths},
+            paths={name: replace(first, copies=tuple(others)) for name, (first, *others) in copies.items()},
             user_namespace=numbers[-1] if built.user_namespace is not None else None,
             rootless=built.user_namespace is not None,
             build_seconds=time.monotonic() - began,

@@ -15,6 +15,7 @@ from pathgauge.errors import InternalError
 from pathgauge.paths.types import Attachment, DeviceRef, Gap, PathSpec, WireSpec
 
 LARGEST = 1 << 18
+PART = 64  # spaces or paths in one message: their descriptors are fewer than _MOST_DESCRIPTORS
 _MOST_DESCRIPTORS = 253  # SCM_MAX_FD
 
 Family = Literal["ipv4", "ipv6"]
@@ -43,7 +44,7 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
-    """A path that stands; the namespaces by name."""
+    """A path that stands, or a copy of it (from 1; 0 is the first); the namespaces by name."""
 
     spec: PathSpec
     wire: str
@@ -57,17 +58,20 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[DeviceRef, ...]
     mtu: int
     gap: Gap | None = None
+    copy: int = 0
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The lab stands. With it come descriptors: of each space its namespace and its /proc/net/dev, then the user
-    namespace's where there is one (`user_namespace` is its number in the keeper).
+    """The lab stands, or a part of what stands in it: `more` says that another follows. With it come descriptors: of
+    each space its namespace and its /proc/net/dev, then, in the last, the user namespace's where there is one
+    (`user_namespace` is its number in the keeper).
     """
 
     spaces: tuple[Space, ...]
     paths: tuple[Placed, ...]
     wire: dict[str, str | int | None]
     user_namespace: int | None
+    more: bool = False
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True, tag=True):

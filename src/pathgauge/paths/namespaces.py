@@ -153,13 +153,14 @@ def inside(namespace: int, work: Callable[[], T]) -> T:
 
 def new_network_namespace() -> int:
     """A network namespace that nothing but the descriptor returned holds. Raises MissingPrivilege or MissingFeature."""
+    return in_thread(enter_new_network_namespace)
 
-    def make() -> int:
+
+def enter_new_network_namespace() -> int:
+    """Move this thread into a new network namespace, and return a descriptor of it. Raises as new_network_namespace."""
+    try:
         unshare(CLONE_NEWNET)
         return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-
-    try:
-        return in_thread(make)
     except OSError as error:
         if error.errno == errno.EINVAL:
             raise MissingFeature(

@@ -5,11 +5,15 @@ import socket
 import subprocess
 from dataclasses import dataclass
 
+import msgspec
+
 from pathgauge import errors
 from pathgauge.child import Child, raised
 from pathgauge.paths import messages
+from pathgauge.paths.room import make_room
 
 ANSWER_SECONDS = 10.0
+COPY_SECONDS = 0.05  # how much longer each copy of a path may take
 
 
 @dataclass(slots=True)
@@ -47,6 +51,31 @@ class KeeperProcess:
         except OSError as error:
             raise self._last_words() from error
         return self._reply()
+
+    def build(self, order: messages.Build) -> tuple[messages.Built, list[int]]:
+        """Have a lab built: what stands, and the descriptors that messages.Built tells of. Raises as `order`."""
+        copies = sum(spec.copies for spec in order.paths)
+        make_room(copies)
+        self.channel.settimeout(ANSWER_SECONDS + COPY_SECONDS * copies)
+        received = self.order(order)
+        descriptors = list(received.descriptors)
+        try:
+            whole = _built(received)
+            while whole.more:
+                received = self._reply()
+                descriptors += received.descriptors
+                part = _built(received)
+                whole = msgspec.structs.replace(
+                    part, spaces=(*whole.spaces, *part.spaces), paths=(*whole.paths, *part.paths)
+                )
+            if len(descriptors) != 2 * len(whole.spaces) + (whole.user_namespace is not None):
+                raise errors.InternalError("the lab's keeper did not pass on all that it holds")
+        except BaseException:
+            for number in descriptors:
+                os.close(number)
+            raise
+        self.channel.settimeout(ANSWER_SECONDS)
+        return whole, descriptors
 
     def _reply(self) -> messages.Received:
         try:
@@ -88,3 +117,9 @@ class KeeperProcess:
         self.process.kill()
         self.process.wait()
         self.child.complaints.close()
+
+
+def _built(received: messages.Received) -> messages.Built:
+    if not isinstance(received.reply, messages.Built):
+        raise errors.InternalError("the lab's keeper answered with something else than a lab")
+    return received.reply

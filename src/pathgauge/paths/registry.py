@@ -75,6 +75,11 @@ class Site(Protocol):
     def lower(self) -> str: ...
     @property
     def far(self) -> str: ...
+    @property
+    def first(self) -> bool:
+        """Whether this is the first copy of its path, which makes what all copies share."""
+        ...
+
     def new_name(self, prefix: str) -> str:
         """A device's name that no other device of the lab has."""
 
@@ -128,6 +133,7 @@ class Kind:
     options: tuple[KindOption, ...]
     link_kind: str | None
     needs_own_wire: Callable[[Mapping[str, str]], bool]
+    alone: Callable[[Mapping[str, str]], bool]
     direct: bool
     attachable: bool
     serves: bool
@@ -173,6 +179,7 @@ def register(
     options: Sequence[KindOption] = (),
     link_kind: str | None = None,
     needs_own_wire: Callable[[Mapping[str, str]], bool] = lambda _options: False,
+    alone: Callable[[Mapping[str, str]], bool] = lambda _options: False,
     direct: bool = False,
     attachable: bool = False,
     serves: bool = False,
@@ -181,16 +188,17 @@ def register(
     """Register the decorated builder as a kind.
 
     `link_kind` is the kernel's name of the device kind it needs beyond veth; `needs_own_wire` says, from the options,
-    whether it claims its wire's near end for itself; `direct` that this end is to be in the path's own namespace from
-    the start; `attachable` that it can be built on a device of the caller's; `serves` that it is a way in, so that the
-    server is in the container and the client behind the wire; `needs` what it needs beyond the kernel's link kind.
+    whether it claims its wire's near end for itself, and `alone` whether not even a copy of it can stand there beside
+    it; `direct` that this end is to be in the path's own namespace from the start; `attachable` that it can be built on
+    a device of the caller's; `serves` that it is a way in, so that the server is in the container and the client behind
+    the wire; `needs` what it needs beyond the kernel's link kind.
     """
 
     def decorate(build: Build) -> Build:
         if name in _registered:
             raise ValueError(f"the kind {name} is registered twice")
         _registered[name] = Kind(
-            name, summary, tuple(options), link_kind, needs_own_wire, direct, attachable, serves, needs, build
+            name, summary, tuple(options), link_kind, needs_own_wire, alone, direct, attachable, serves, needs, build
         )
         return build
 

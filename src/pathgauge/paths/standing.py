@@ -100,12 +100,9 @@ def _let_stand(
 ) -> Record:
     record = msgspec.structs.replace(record, keeper=identify(keeper.process.pid))
     journal.write(record)
-    received = keeper.order(order)
-    for descriptor in received.descriptors:
+    built, descriptors = keeper.build(order)
+    for descriptor in descriptors:
         os.close(descriptor)
-    built = received.reply
-    if not isinstance(built, messages.Built):
-        raise InternalError("the lab's keeper answered with something else than a lab")
     record = msgspec.structs.replace(
         record, client=built.paths[0].client, spaces=list(built.spaces), user_namespace=built.user_namespace
     )

@@ -5,23 +5,29 @@
 [ host: h0 ] ──wire── [ server: s0 ]     h1 ──wire── s1 for a kind that claims its near end, and so on
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from pathgauge.errors import UserError
 from pathgauge.paths import addresses, messages
 from pathgauge.paths.addresses import Address, Family, Subnet
-from pathgauge.paths.netlink import LinkFacts, Links, in_namespace
 from pathgauge.paths.registry import Kind, Placement, Space, kinds
+from pathgauge.paths.room import make_room
+from pathgauge.paths.rtnetlink import LinkFacts
 from pathgauge.paths.shaping import shaping
-from pathgauge.paths.spaces import LabSpace, new_space, read_sysctl
+from pathgauge.paths.spaces import LabSpace, new_copy, new_space, read_sysctl
 from pathgauge.paths.types import DeviceRef, PathSpec, Role, WireSpec
 
 HOST = "host"
 SERVER = "server"
 _TUNNEL_ROOM = 100  # bytes that a tunnel's headers take at most
+_THREADS = 4
 
+T = TypeVar("T")
+R = TypeVar("R")
 Facts = dict[str, dict[str, LinkFacts]]
 
 
@@ -70,7 +76,8 @@ class Topology:
             self.families = ("ipv4",)
         # A way in has its server in the container; the others are then measured in that direction, too.
         serves = any(kinds()[spec.kind].serves for spec in specs)
-        built: list[tuple[PathSpec, Wire, Placement]] = []
+        make_room(sum(spec.copies for spec in specs))
+        built: list[tuple[PathSpec, int, Wire, Placement]] = []
         shared: Wire | None = None
         for spec in specs:
             kind = kinds()[spec.kind]
@@ -78,20 +85,50 @@ class Topology:
                 chosen = self._new_wire(self._near(kind, spec), wire.rate if spec.rate is None else spec.rate)
             else:
                 chosen = shared = shared or self._new_wire(self.spaces[HOST], wire.rate)
-            placement = kind.build(PathSite(self, chosen, spec.name), spec)
-            self._change(spec, chosen, placement)
-            if serves and placement.known and not kind.serves:
-                raise UserError(
-                    f"nobody can come in by the path {spec.name}, as the way in of another path is",
-                    hint="compare it in a run of its own",
-                )
-            built.append((spec, chosen, placement))
+            for number, (on, placement) in enumerate(self._copies(kind, chosen, spec)):
+                self._change(spec, on, placement)
+                if serves and placement.known and not kind.serves:
+                    raise UserError(
+                        f"nobody can come in by the path {spec.name}, as the way in of another path is",
+                        hint="compare it in a run of its own",
+                    )
+                built.append((spec, number, on, placement))
         facts = {space.name: space.examine() for space in self.spaces.values()}
-        return tuple(self._describe(spec, on, placement, facts, serves=serves) for spec, on, placement in built)
+        return tuple(
+            self._describe(spec, number, on, placement, facts, serves=serves) for spec, number, on, placement in built
+        )
+
+    def close(self) -> None:
+        """Let go of what only building needed."""
+        for space in self.spaces.values():
+            space.routes.close()
+
+    def _copies(self, kind: Kind, wire: Wire, spec: PathSpec) -> list[tuple[Wire, Placement]]:
+        """Build a path as often as was asked: the first, which makes what they share, then the others at once."""
+        before = wire.next_candidate
+        built = [(wire, kind.build(PathSite(self, wire, spec.name, many=spec.copies > 1), spec))]
+        if spec.copies > 1 and kind.alone(spec.options):
+            for copy in range(1, spec.copies):
+                on = self._new_wire(self._near(kind, spec, copy), wire.rate)
+                built.append((on, kind.build(PathSite(self, on, spec.name, copy), spec)))
+        elif spec.copies > 1:
+            sites = [PathSite(self, wire, spec.name, number, many=True) for number in range(1, spec.copies)]
+            built += [(wire, placement) for placement in at_once(lambda site: kind.build(site, spec), sites)]
+            for _, placement in built[1:]:  # in the order of their numbers, whoever came first
+                if placement.space.name not in (HOST, SERVER):
+                    self.spaces[placement.space.name] = self.spaces.pop(placement.space.name)
+            wire.next_candidate += (wire.next_candidate - before) * (spec.copies - 1)
+            self.names = {prefix: number + spec.copies - 1 for prefix, number in self.names.items()}
+        return built
 
     def new_space(self, name: str) -> LabSpace:
         """A new namespace of the lab."""
         space = self.spaces[name] = new_space(name)
+        return space
+
+    def new_copy(self, name: str) -> LabSpace:
+        """One of many namespaces of the lab, in which this thread is left."""
+        space = self.spaces[name] = new_copy(name, self.spaces[HOST], ipv6="ipv6" in self.families)
         return space
 
     def free_name(self, wanted: str) -> str:
@@ -111,34 +148,31 @@ class Topology:
         wire = self.wires[0]
         form = None if wire.rate is None else shaping(wire.rate, self.wire.burst, self.wire.limit)
         saved = read_sysctl(self.spaces[HOST], "net/ipv4/tcp_no_metrics_save")
-        server = self.spaces[SERVER]
         return {
             "rate": form.rate * 8 if form else None,
             "burst": form.burst if form else None,
             "limit": form.limit if form else None,
-            "queue_discipline": in_namespace(server.namespace, lambda links: links.facts(wire.far).queue_discipline),
+            "queue_discipline": self.spaces[SERVER].facts(wire.far).queue_discipline,
             "tcp_no_metrics_save": int(saved) if saved is not None else None,
         }
 
     def shape(self, space: LabSpace, device: str, rate: int | None) -> None:
         """Shape a device to a rate in bit/s, if there is one."""
         if rate is not None:
+            from pathgauge.paths.netlink import in_namespace
+
             form = shaping(rate, self.wire.burst, self.wire.limit)
             in_namespace(space.namespace, lambda links: links.shape(device, form))
 
-    def _near(self, kind: Kind, spec: PathSpec) -> LabSpace:
-        return self.new_space(self.free_name(spec.name)) if kind.direct else self.spaces[HOST]
+    def _near(self, kind: Kind, spec: PathSpec, copy: int = 0) -> LabSpace:
+        return self.new_space(self.free_name(_numbered(spec.name, copy))) if kind.direct else self.spaces[HOST]
 
     def _new_wire(self, near: LabSpace, rate: int | None) -> Wire:
         wire = Wire(len(self.wires), rate, near, self.new_subnet())
         server = self.spaces[SERVER]
 
-        def make(links: Links) -> None:
-            links.add_pair("veth", wire.lower, wire.far, into=server.namespace)
-            links.bring_up(wire.lower)
-
-        in_namespace(near.namespace, make)
-        near.devices.setdefault(wire.lower, {})
+        near.add_pair("veth", wire.lower, wire.far, into=server)
+        near.configure(wire.lower)
         server.configure(wire.far, wire.subnet.addresses(addresses.SERVER))
         for space, device in ((near, wire.lower), (server, wire.far)):
             if self.wire.mtu is not None:
@@ -164,7 +198,7 @@ class Topology:
             placement.space.change(placement.device, changes)
 
     def _describe(
-        self, spec: PathSpec, wire: Wire, placement: Placement, facts: Facts, *, serves: bool
+        self, spec: PathSpec, copy: int, wire: Wire, placement: Placement, facts: Facts, *, serves: bool
     ) -> messages.Placed:
         own = placement.space.name, placement.device
         through = _through(wire, placement)
@@ -188,7 +222,41 @@ class Topology:
             seen_addresses=by_family(seen),
             devices=tuple(devices),
             mtu=min(each.mtu for each in devices),
+            copy=copy,
         )
+
+
+def at_once(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """What `work` makes of each item, in order, by a few threads that end with it: it may leave them in a namespace.
+
+    The first error is raised when all threads have ended.
+    """
+    results: dict[int, R] = {}
+    failures: list[BaseException] = []
+    numbers = iter(range(len(items)))  # next() of it is one step for the interpreter
+
+    def run() -> None:
+        for number in numbers:
+            if failures:
+                return
+            try:
+                results[number] = work(items[number])
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return [results[number] for number in range(len(items))]
+
+
+def _numbered(path: str, copy: int) -> str:
+    """What a copy's namespace is called: `macvlan`, `macvlan-2`, and so on."""
+    return f"{path}-{copy + 1}" if copy else path
 
 
 def _through(wire: Wire, placement: Placement) -> tuple[tuple[Space, str], ...]:
@@ -220,11 +288,23 @@ def device_of(space: str, name: str, role: Role, facts: Facts) -> DeviceRef:
 
 @dataclass(frozen=True, slots=True)
 class PathSite:
-    """See registry.Site."""
+    """See registry.Site. The copies of a path are numbered from 0. `many` of them on one wire are built at once: each
+    takes the names, addresses and networks that lie by its number behind those of the first.
+    """
 
     topology: Topology
     wire: Wire
     path: str
+    copy: int = 0
+    many: bool = False
+
+    @property
+    def first(self) -> bool:
+        return self.copy == 0 or not self.many
+
+    @property
+    def _behind_first(self) -> int:
+        return self.copy if self.many else 0
 
     @property
     def host(self) -> LabSpace:
@@ -248,16 +328,21 @@ class PathSite:
 
     def new_name(self, prefix: str) -> str:
         """See registry.Site."""
-        number = self.topology.names[prefix] = self.topology.names.get(prefix, -1) + 1
-        return f"{prefix}{number}"
+        if self.first:
+            self.topology.names[prefix] = self.topology.names.get(prefix, -1) + 1
+        return f"{prefix}{self.topology.names[prefix] + self._behind_first}"
 
     def new_space(self) -> LabSpace:
         """A namespace named after the path."""
-        return self.topology.new_space(self.topology.free_name(self.path))
+        name = self.topology.free_name(_numbered(self.path, self.copy))
+        return self.topology.new_space(name) if self.first else self.topology.new_copy(name)
 
     def new_subnet(self) -> Subnet:
         """See registry.Site."""
-        return self.topology.new_subnet()
+        if not self.many:
+            return self.topology.new_subnet()
+        number = self.topology.new_subnet().number if self.first else self.topology.subnets - 1
+        return Subnet(number, self.topology.families, self.copy)
 
     def host_addresses(self) -> tuple[Address, ...]:
         """The wire's near end's."""
@@ -269,9 +354,9 @@ class PathSite:
 
     def new_addresses(self) -> tuple[Address, ...]:
         """The next free ones on the wire."""
-        number = self.wire.next_candidate
-        self.wire.next_candidate += 1
-        return self.wire.subnet.addresses(number)
+        if self.first:
+            self.wire.next_candidate += 1
+        return self.wire.subnet.addresses(self.wire.next_candidate - 1 + self._behind_first)
 
     def shape(self, space: Space, device: str) -> None:
         """See registry.Site."""

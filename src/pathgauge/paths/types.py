@@ -25,6 +25,7 @@ class PathSpec:
 
     With a `rate` (bit/s) it gets a wire of its own, shaped to that; with changes of its `devices`, too: `mtu` in bytes
     of all of them, offloads (1 or 0) of its own one. One that exists already is `found`, and its kind is `existing`.
+    Of a path with `copies` so many are built, on one wire where the kind lets them share it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class PathSpec:
     rate: int | None = None
     devices: dict[str, int] = field(default_factory=dict)
     found: Found | None = None
+    copies: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class BuiltPath:
     """A path that stands. The namespaces are open descriptors that belong to the lab; `rate` is its wire's, bit/s.
 
     Where addresses are translated, the client reaches the server at `reached_addresses`, not at `server_addresses`, or
-    the server sees the client as `seen_addresses`, not as `client_addresses`.
+    the server sees the client as `seen_addresses`, not as `client_addresses`. `copies` are the others built like it.
     """
 
     spec: PathSpec
@@ -111,6 +113,7 @@ class BuiltPath:
     devices: tuple[DeviceRef, ...]
     mtu: int
     gap: Gap | None = None
+    copies: "tuple[BuiltPath, ...]" = ()
 
     @property
     def server_space(self) -> int:

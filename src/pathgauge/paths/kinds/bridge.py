@@ -4,7 +4,7 @@
           │ veth
     [ host: vb0 ── br0 ── h1 ] ──wire── [ server: s1 ]
 
-The bridge claims the lower device, so the path gets a wire of its own.
+The bridge claims the lower device, so the path gets a wire of its own. Copies are further ports of the same bridge.
 """
 
 from pathgauge.paths.registry import Placement, Site, register
@@ -23,13 +23,15 @@ def build(site: Site, spec: PathSpec) -> Placement:
     """Make the pair and the bridge, and join the pair's host end and the lower device."""
     del spec  # it has no options
     space, host = site.new_space(), site.host
-    port, bridge = site.new_name("vb"), site.new_name("br")
+    port, bridge = site.new_name("vb"), f"br-{site.lower}"
+    if site.first:
+        host.add("bridge", bridge, into=host)
+        host.join(site.lower, bridge)
+        host.configure(bridge)
+        host.configure(site.lower)
     host.add_pair("veth", port, _DEVICE, into=space)
-    host.add("bridge", bridge, into=host)
-    for member in (port, site.lower):
-        host.join(member, bridge)
-    for device in (bridge, port, site.lower):
-        host.configure(device)
+    host.join(port, bridge)
+    host.configure(port)
     addresses = site.new_addresses()
     space.configure(_DEVICE, addresses)
     return Placement(space, _DEVICE, addresses, through=((host, port), (host, site.lower)))

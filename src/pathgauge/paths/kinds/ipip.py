@@ -17,6 +17,7 @@ from pathgauge.paths.types import PathSpec
     summary="a container behind an IP-in-IP tunnel (IPv4)",
     link_kind="ipip",
     needs_own_wire=lambda _options: True,
+    alone=lambda _options: True,
 )
 def build(site: Site, spec: PathSpec) -> Placement:
     """Make both ends of the tunnel."""

@@ -26,6 +26,7 @@ _DEVICE = "mv0"
     ),
     link_kind="macvlan",
     needs_own_wire=lambda options: options.get("mode") == "passthru",
+    alone=lambda options: options.get("mode") == "passthru",
     attachable=True,
 )
 def build(site: Site, spec: PathSpec) -> Placement:

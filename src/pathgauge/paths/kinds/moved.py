@@ -10,7 +10,12 @@ from pathgauge.paths.registry import Placement, Site, register
 from pathgauge.paths.types import PathSpec
 
 
-@register("moved", summary="the lower device itself in a container", needs_own_wire=lambda _options: True)
+@register(
+    "moved",
+    summary="the lower device itself in a container",
+    needs_own_wire=lambda _options: True,
+    alone=lambda _options: True,
+)
 def build(site: Site, spec: PathSpec) -> Placement:
     """Give the wire's near end to the path's own namespace."""
     del spec  # it has no options

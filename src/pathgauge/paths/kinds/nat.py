@@ -18,10 +18,12 @@ from pathgauge.paths.types import PathSpec
 def build(site: Site, spec: PathSpec) -> Placement:
     """Make the container, and let nftables masquerade what leaves the host from it."""
     del spec  # it has no options
-    placed = behind_router(site)
-    sources = [
-        f"{'ip' if each.family == 'ipv4' else 'ip6'} saddr {each.text} oifname {site.lower} masquerade"
-        for each in placed.addresses
-    ]
-    site.host.translate(table(site.new_name("pathgauge-nat"), "postrouting", "srcnat", sources))
+    subnet = site.new_subnet()
+    placed = behind_router(site, subnet)
+    if site.first:
+        sources = [
+            f"{'ip' if family == 'ipv4' else 'ip6'} saddr {network} oifname {site.lower} masquerade"
+            for family, network in subnet.whole.items()
+        ]
+        site.host.translate(table(site.new_name("pathgauge-nat"), "postrouting", "srcnat", sources))
     return replace(placed, known=site.host_addresses())

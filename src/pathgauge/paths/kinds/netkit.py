@@ -17,6 +17,6 @@ from pathgauge.paths.types import PathSpec
 def build(site: Site, spec: PathSpec) -> Placement:
     """Make the container and tell the server how to reach it."""
     del spec  # it has no options
-    placed = behind_router(site, pair="netkit", prefix="nk")
+    placed = behind_router(site, site.new_subnet(), pair="netkit", prefix="nk")
     site.server.route(placed.addresses, site.host_addresses())
     return placed

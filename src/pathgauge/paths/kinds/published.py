@@ -19,13 +19,14 @@ from pathgauge.paths.types import PathSpec
     "published",
     summary="a container's ports at the host's address (DNAT)",
     needs_own_wire=lambda _options: True,
+    alone=lambda _options: True,
     serves=True,
     needs="nft",
 )
 def build(site: Site, spec: PathSpec) -> Placement:
     """Make the container, and let nftables send it what comes to the host's address by the wire."""
     del spec  # it has no options
-    placed = behind_router(site)
+    placed = behind_router(site, site.new_subnet())
     known = site.host_addresses()
     targets = []
     for outer, inner in zip(known, placed.addresses, strict=True):

@@ -16,6 +16,6 @@ from pathgauge.paths.types import PathSpec
 def build(site: Site, spec: PathSpec) -> Placement:
     """Make the container and tell the server how to reach it."""
     del spec  # it has no options
-    placed = behind_router(site)
+    placed = behind_router(site, site.new_subnet())
     site.server.route(placed.addresses, site.host_addresses())
     return placed

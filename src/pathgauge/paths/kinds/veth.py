@@ -9,7 +9,7 @@ from pathgauge.paths.registry import Placement, Site, register
 from pathgauge.paths.types import PathSpec
 
 
-@register("veth", summary="a pair from a container straight to the server", direct=True)
+@register("veth", summary="a pair from a container straight to the server", direct=True, alone=lambda _options: True)
 def build(site: Site, spec: PathSpec) -> Placement:
     """Give the wire's near end its address, in the namespace that it was made in."""
     del spec  # it has no options

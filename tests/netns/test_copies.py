@@ -1,0 +1,82 @@
+"""Many copies of a path: a thousand namespaces on one wire come up, are used, and are gone, as the kernel counts."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pathgauge.paths.journal import FOLDER_VARIABLE
+from tests.netns.lab_processes import keepers, run, wait_until
+
+# Asked are 2 s and 1 s of a machine of its own (see benchmarks/scale.py); a test's may be busy with other things.
+UP_SECONDS, GONE_SECONDS = 10.0, 8.0
+
+
+def account(kind: str, copies: int, rounds: int = 1) -> list[dict[str, float]]:
+    command = [sys.executable, "-m", "tests.netns.namespace_account", kind, str(copies), str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "journal"))
+    yield tmp_path / "journal"
+    run("lab", "clean", "--all")
+    wait_until(lambda: not keepers(str(tmp_path)))
+
+
+@pytest.mark.parametrize("copies", [10, 100, 1000])
+def test_macvlans_on_one_wire_come_and_go(copies: int) -> None:
+    rounds = account("macvlan", copies, rounds=3)
+    for found in rounds:
+        assert found["exact"]
+        assert found["up"] < UP_SECONDS
+        assert found["gone"] < GONE_SECONDS
+    _, before, after = rounds
+    assert before["descriptors"] == after["descriptors"]
+    assert after["memory"] < before["memory"] + 1_000_000
+
+
+@pytest.mark.parametrize("kind", ["bridge", "routed", "nat"])
+def test_what_shares_one_bridge_or_router_comes_and_goes(kind: str) -> None:
+    (found,) = account(kind, 60)
+    assert found["exact"]
+
+
+def test_a_standing_lab_of_a_thousand(journal: Path) -> None:
+    printed = run("lab", "up", "macvlan", "--copies", "1000").stdout
+    name = printed.split()[1]
+    assert "and 962 devices more" in printed
+    assert len(printed.splitlines()) < 60
+    (lab,) = json.loads(run("lab", "list", "--json").stdout)["labs"]
+    spaces = list(lab["namespaces"])
+    assert spaces == ["host", "server", "macvlan", *(f"macvlan-{number}" for number in range(2, 1001))]
+    assert lab["namespaces"]["macvlan-1000"]["mv0"]["ipv4"] == "198.18.3.241"
+    assert "mv0" in run("lab", "exec", f"{name}:macvlan-1000", "cat", "/proc/net/dev").stdout
+    links = (f"/proc/{lab['keeper']}/fd/{number}" for number in os.listdir(f"/proc/{lab['keeper']}/fd"))
+    assert not [link for link in links if os.readlink(link).startswith("socket")]
+    run("lab", "down", name)
+    assert os.listdir(journal) == []
+
+
+def test_more_than_there_is_room_for(journal: Path) -> None:
+    refused = run("lab", "up", "veth", "--copies", "40", check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "a lab has room for 32 wires and networks" in refused.stderr
+    few = "import os, resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)); os.execvp({0!r}, {1!r})"
+    command = [sys.executable, "-m", "pathgauge", "lab", "up", "macvlan", "--copies", "100"]
+    narrow = [sys.executable, "-c", few.format(sys.executable, command)]
+    refused = subprocess.run(narrow, capture_output=True, text=True, timeout=30, check=False)
+    assert refused.returncode == 3
+    assert "100 copies need 500 open files, and 256 are allowed here" in refused.stderr
+    assert os.listdir(journal) == []
+    for wrong in ("0", "4001", "many"):
+        refused = run("lab", "up", "macvlan", "--copies", wrong, check=False)
+        assert refused.returncode == 2
+        assert "--copies" in refused.stderr
