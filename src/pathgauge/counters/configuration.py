@@ -46,21 +46,34 @@ class Difference:
 
 
 def differences(one: Configuration, other: Configuration) -> tuple[Difference, ...]:
-    """By the names of roles. Of a device that only one of the two paths has there is only its `kind`, of a namespace
-    nothing; of sysctls those that both show: the first namespace shows global ones that no other does.
+    """By the names of roles.
+
+    Of a device that only one of the two paths has there is only its `kind`, of a namespace nothing. What only one has
+    is left out where another kind of device or queueing discipline explains it, and among sysctls always: the first
+    namespace shows global ones that no other does. Whether a feature is fixed is no difference, but whether it is on.
     """
     left, right = one.by_role(), other.by_role()
     shared = {_owner(name) for name in left} & {_owner(name) for name in right}
+    unlike = {
+        owner
+        for owner in shared
+        if any(left.get(f"{owner}.{what}") != right.get(f"{owner}.{what}") for what in ("kind", "qdisc"))
+    }
 
     def tells(name: str) -> bool:
-        if _owner(name) not in shared:
-            return name == f"{_owner(name)}.kind"
-        return ".sysctl." not in name or (name in left and name in right)
+        owner = _owner(name)
+        if owner not in shared:
+            return name == f"{owner}.kind"
+        return (name in left and name in right) or (".sysctl." not in name and owner not in unlike)
+
+    def state(settings: Mapping[str, str], name: str) -> str | None:
+        text = settings.get(name)
+        return text.removesuffix(" [fixed]") if text is not None else None
 
     return tuple(
         Difference(name, left.get(name), right.get(name))
         for name in sorted({*left, *right})
-        if left.get(name) != right.get(name) and tells(name)
+        if state(left, name) != state(right, name) and tells(name)
     )
 
 

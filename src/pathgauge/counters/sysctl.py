@@ -67,11 +67,14 @@ def namespace_sysctls(root: Path = ROOT) -> dict[str, str]:
 
 
 def device_sysctls(device: str, root: Path = ROOT) -> dict[str, str]:
-    """`sysctl.ipv4.conf.rp_filter`, `sysctl.ipv4.neigh.gc_stale_time` and so on of one device of the namespace."""
+    """`sysctl.ipv4.conf.rp_filter`, `sysctl.ipv4.neigh.gc_stale_time` and so on of one device of the namespace; not its
+    MTU, which is the device's own.
+    """
     return {
         f"sysctl.{folder}.{name}".replace("net/", "").replace("/", "."): text
         for folder in _OF_DEVICES
         for name, text in _files(root / folder / device).items()
+        if name != "mtu"
     }
 
 

@@ -136,12 +136,16 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A connected socket as the kernel has it: buffers in bytes (as getsockopt gives them: doubled), TCP_INFO raw."""
+    """A connected socket as the kernel has it: buffers in bytes (as getsockopt gives them: doubled), TCP_INFO and
+    SO_MEMINFO raw, its other options by name.
+    """
 
     send_buffer: int
     receive_buffer: int
     congestion: str | None
     tcp_info: bytes
+    memory: bytes = b""
+    settings: dict[str, str] = {}
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

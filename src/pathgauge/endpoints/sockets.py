@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import Literal
 
+from pathgauge.counters.connection import read_memory, socket_settings
 from pathgauge.endpoints.messages import Facts, SocketOptions
 from pathgauge.errors import MachineError, MissingFeature, MissingPrivilege, UserError
 from pathgauge.paths.namespaces import CLONE_NEWNET, setns
@@ -122,6 +123,8 @@ def facts(made: socket.socket, transport: Transport) -> Facts:
         receive_buffer=made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF),
         congestion=congestion,
         tcp_info=info,
+        memory=read_memory(made),
+        settings=socket_settings(made),
     )
 
 

@@ -39,8 +39,8 @@ def main(channel_number: int, parent: int) -> NoReturn:
     try:
         if refusal is not None:
             raise refusal
-        _build(channel, rootless=rootless)
-        record = _wait_for_release(channel)
+        namespaces = _build(channel, rootless=rootless)
+        record = _wait_for_release(channel, namespaces)
     except Exception as error:  # noqa: BLE001 - the controller raises it
         with suppress(OSError):
             _report(channel, error)
@@ -50,7 +50,8 @@ def main(channel_number: int, parent: int) -> NoReturn:
     os._exit(0)  # nothing to undo: the kernel takes the namespaces down
 
 
-def _build(channel: socket.socket, *, rootless: bool) -> None:
+def _build(channel: socket.socket, *, rootless: bool) -> dict[str, int]:
+    """Build what is ordered and hand it over; the namespaces by name."""
     from pathgauge.paths import messages
     from pathgauge.paths.topology import Topology
 
@@ -76,6 +77,7 @@ def _build(channel: socket.socket, *, rootless: bool) -> None:
     facts = topology.wire_facts()
     topology.close()
     _hand_over(channel, list(topology.spaces.values()), paths, facts, rootless=rootless)
+    return {space.name: space.namespace for space in topology.spaces.values()}
 
 
 def _hand_over(
@@ -104,11 +106,14 @@ def _hand_over(
         messages.send(channel, built, tuple(descriptors))
 
 
-def _wait_for_release(channel: socket.socket) -> str | None:
-    """The journal's file that the lab now belongs to; None when the controller is gone."""
+def _wait_for_release(channel: socket.socket, namespaces: dict[str, int]) -> str | None:
+    """The journal's file that the lab now belongs to; None when the controller is gone. Reads what is asked."""
     from pathgauge.paths import messages
 
-    order = messages.receive_order(channel)
+    while isinstance(order := messages.receive_order(channel), messages.Examine):
+        from pathgauge.paths.inspection import answer
+
+        answer(channel, order, namespaces)
     if order is None:
         return None
     if not isinstance(order, messages.Release):

@@ -10,8 +10,12 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
+from pathgauge.counters.configuration import Configuration
 from pathgauge.counters.link import LinkCounters, parse_net_dev
-from pathgauge.paths import messages
+from pathgauge.counters.machine import MachineReader, machine_settings
+from pathgauge.counters.reading import Counters, merged
+from pathgauge.errors import InternalError
+from pathgauge.paths import messages, roles
 from pathgauge.paths.endpoint import located
 from pathgauge.paths.process import KeeperProcess
 from pathgauge.paths.shaping import shaping
@@ -37,6 +41,7 @@ class Lab:
     _keeper: KeeperProcess
     _descriptors: list[int] = field(default_factory=list)
     _counters: dict[str, int] = field(default_factory=dict)
+    _machine: MachineReader | None = None
 
     @classmethod
     def build(cls, specs: Sequence[PathSpec], wire: WireSpec, attachment: Attachment | None = None) -> "Lab":
@@ -90,8 +95,38 @@ class Lab:
             for device, counters in parse_net_dev(_read_whole(descriptor)).items()
         }
 
+    def full_counters(self, path: str) -> Counters:
+        """All that the kernel counts of a path's namespaces and devices, and of the machine, by the names of
+        docs/reference/counters.md. It takes some 30 ms. Raises what the keeper raises.
+        """
+        built = self.paths[path]
+        found = self._examine(messages.Examine(devices=roles.devices(built)))
+        spaces = {space: Counters(each.rising, each.narrow, each.gauges) for space, each in found.items()}
+        if self._machine is None:
+            self._machine = MachineReader()
+        return merged([roles.counters_of(built, spaces), self._machine.read()])
+
+    def configuration(self, path: str) -> Configuration:
+        """How a path's namespaces and devices, and the machine, are set up. Raises what the keeper raises."""
+        built = self.paths[path]
+        order = messages.Examine(devices=roles.devices(built), settings=True, addresses=roles.addresses(built))
+        found = roles.configuration_of(built, {space: each.settings for space, each in self._examine(order).items()})
+        return Configuration({**found.settings, **machine_settings()}, found.roles)
+
+    def _examine(self, order: messages.Examine) -> dict[str, messages.Reading]:
+        received = self._keeper.order(order)
+        try:
+            if not isinstance(received.reply, messages.Examined) or len(received.descriptors) != 1:
+                raise InternalError("the lab's keeper answered with something else than a reading")
+            return messages.decode_readings(received.descriptors[0])
+        finally:
+            for descriptor in received.descriptors:
+                os.close(descriptor)
+
     def close(self) -> None:
         """Take the lab down. A second call does nothing."""
+        if self._machine is not None:
+            self._machine.close()
         descriptors, self._descriptors, self._counters = self._descriptors, [], {}
         for descriptor in descriptors:
             os.close(descriptor)

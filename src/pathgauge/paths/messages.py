@@ -16,6 +16,7 @@ from pathgauge.paths.types import Attachment, DeviceRef, Gap, PathSpec, WireSpec
 
 LARGEST = 1 << 18
 PART = 64  # spaces or paths in one message: their descriptors are fewer than _MOST_DESCRIPTORS
+LARGEST_READINGS = 1 << 26
 _MOST_DESCRIPTORS = 253  # SCM_MAX_FD
 
 Family = Literal["ipv4", "ipv6"]
@@ -33,6 +34,16 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To the keeper: outlive the controller, until SIGTERM or until the journal's file `record` is gone."""
 
     record: str
+
+
+class Examine(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the keeper: read the counters of namespaces, or with `settings` how they and these of their devices are set
+    up, and how these `addresses` are reached.
+    """
+
+    devices: dict[str, tuple[str, ...]]
+    settings: bool = False
+    addresses: dict[str, tuple[str, ...]] = {}
 
 
 class Space(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +89,19 @@ class Released(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The keeper has let go of the controller."""
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read of a namespace: counters by kind (see counters/reading.py), or settings."""
+
+    rising: dict[str, int] = {}
+    narrow: dict[str, int] = {}
+    gauges: dict[str, int] = {}
+    settings: dict[str, str] = {}
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Read. With it comes a file in memory, with the readings by namespace."""
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """It could not be done: the name of the error's class in errors.py, its sentence, its hint."""
 
@@ -86,12 +110,13 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hint: str
 
 
-Order = Build | Release
-Reply = Built | Released | Failed
+Order = Build | Release | Examine
+Reply = Built | Released | Examined | Failed
 
 _encoder = msgspec.json.Encoder()
 _orders: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 _replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+_readings: msgspec.json.Decoder[dict[str, Reading]] = msgspec.json.Decoder(dict[str, Reading])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +125,20 @@ class Received:
 
     reply: Reply
     descriptors: tuple[int, ...]
+
+
+def encode_readings(readings: dict[str, Reading]) -> bytes:
+    """What the file that comes with Examined holds."""
+    return _encoder.encode(readings)
+
+
+def decode_readings(descriptor: int) -> dict[str, Reading]:
+    """The readings in a file that came with Examined."""
+    if os.fstat(descriptor).st_size > LARGEST_READINGS:
+        raise InternalError("what the lab's keeper has read is too long")
+    with open(descriptor, "rb", closefd=False) as file:
+        file.seek(0)
+        return _readings.decode(file.read())
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

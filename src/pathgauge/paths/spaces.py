@@ -1,8 +1,6 @@
 """A network namespace of a lab that is being built: what the kinds of path do to it."""
 
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,18 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from pathgauge.errors import MachineError, MissingFeature
+from pathgauge.errors import MachineError
 from pathgauge.paths import rtnetlink
 from pathgauge.paths.addresses import Address, Family
 from pathgauge.paths.namespaces import enter_new_network_namespace, in_thread, inside
 from pathgauge.paths.refusals import explained
 from pathgauge.paths.registry import NONE, Settings, Space
 from pathgauge.paths.rtnetlink import LinkFacts, RouteSocket
+from pathgauge.paths.rules import load
 
 UP_SECONDS = 5.0
-_RULES_SECONDS = 10.0
 _SHORT = 64
-_SYSTEM_FOLDERS = ":/usr/sbin:/sbin"  # an ordinary user's PATH may lack them
 
 # What a namespace is told before it has devices. A namespace that cannot be told (a read-only /proc/sys) does without.
 _SYSCTLS_OF_ALL = {
@@ -119,7 +116,7 @@ class LabSpace:
 
     def translate(self, rules: str) -> None:
         """See registry.Space. Raises MissingFeature where there is no nft, MachineError where it refuses."""
-        inside(self.namespace, lambda: _load(rules))
+        inside(self.namespace, lambda: load(rules))
 
     def examine(self) -> dict[str, LinkFacts]:
         """What the kernel says of its devices, once they carry packets."""
@@ -213,19 +210,3 @@ def _forward() -> None:
                 f"{family} forwarding cannot be switched on in the lab: {error.strerror}",
                 hint="is /proc/sys mounted read-only? start the container with --privileged, or run outside of one",
             ) from None
-
-
-def _load(rules: str) -> None:
-    """In a thread inside the namespace, which the command inherits."""
-    program = shutil.which("nft", path=os.environ.get("PATH", "") + _SYSTEM_FOLDERS)
-    if program is None:
-        raise MissingFeature("this machine has no nft", hint="sudo apt install nftables")
-    try:
-        done = subprocess.run(
-            [program, "-f", "-"], input=rules, capture_output=True, text=True, timeout=_RULES_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise MachineError("nft does not end", hint="run it again") from None
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise MachineError(f"nft refuses the lab's rules: {said[0] if said else 'it does not say why'}")
