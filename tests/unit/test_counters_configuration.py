@@ -12,6 +12,8 @@ HOST = Configuration(
         "path.host.h0.mtu": "1500",
         "path.host.h0.qdisc": "tbf",
         "path.host.h0.tbf.rate": "125000000",
+        "path.host.h0.feature.highdma": "on",
+        "path.host.h0.feature.rx-gro": "off",
         "path.server.s0.mtu": "1500",
     },
     {"path.host.h0": "path.own", "path.server.s0": "path.wire"},
@@ -23,6 +25,8 @@ MACVLAN = Configuration(
         "path.macvlan.mv0.kind": "macvlan",
         "path.macvlan.mv0.mtu": "1500",
         "path.macvlan.mv0.qdisc": "noqueue",
+        "path.macvlan.mv0.feature.highdma": "on [fixed]",
+        "path.macvlan.mv0.feature.rx-gro": "on",
         "path.host.h0.kind": "veth",
         "path.host.h0.mtu": "1500",
         "path.host.h0.qdisc": "tbf",
@@ -38,11 +42,18 @@ def test_two_paths_differ_by_role() -> None:
         Difference("client.nft.table.ip.t.rules", "2", None),
         Difference("client.sysctl.net.ipv4.tcp_wmem", "4096 16384 4194304", "4096 8192 8192"),
         Difference("path.lower.kind", None, "veth"),
+        Difference("path.own.feature.rx-gro", "off", "on"),
         Difference("path.own.kind", "veth", "macvlan"),
         Difference("path.own.qdisc", "tbf", "noqueue"),
-        Difference("path.own.tbf.rate", "125000000", None),
         Difference("path.wire.mtu", "1500", "1400"),
     )
+
+
+def test_what_only_one_of_two_like_devices_has_is_a_difference() -> None:
+    plain = Configuration({"path.a.v0.kind": "veth", "client.nft.hooks": "x"}, {"path.a.v0": "path.own"})
+    filtered = Configuration({**plain, "path.a.v0.filters.ingress": "3"}, plain.roles)
+    assert differences(plain, filtered) == (Difference("path.own.filters.ingress", None, "3"),)
+    assert differences(filtered, plain) == (Difference("path.own.filters.ingress", "3", None),)
 
 
 def test_a_path_does_not_differ_from_itself_under_other_names() -> None:
