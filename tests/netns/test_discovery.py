@@ -24,7 +24,7 @@ def look(hand: ByHand, one: str, other: str, address: str = "") -> Placed:
     """The path between two namespaces, as pathgauge finds it."""
     files = [f"/run/netns/{hand.name(short)}" for short in (one, other)]
     spec = PathSpec("p", "existing", {"from": one, "to": other}, found=Found(files[0], files[1], address))
-    topology = ExistingTopology(rootless=False)
+    topology = ExistingTopology()
     try:
         (placed,) = topology.build([spec], WireSpec())
     finally:

@@ -1,15 +1,14 @@
 """Endpoints of paths that exist, as they are written: `local`, `netns:NAME`, `pid:N`, `container:NAME`."""
 
-import json
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
-from pathgauge.errors import MachineError, MissingFeature, UserError
+from pathgauge.errors import MissingPrivilege, UserError
+from pathgauge.paths.containers import container_pid
+from pathgauge.paths.namespaces import is_root_capable
 from pathgauge.paths.spec import NAME
 from pathgauge.paths.types import Found, PathSpec
 from pathgauge.quantities import quoted
@@ -17,7 +16,6 @@ from pathgauge.quantities import quoted
 NAMED = Path("/run/netns")
 EXISTING = "existing"
 FORMS = "local, netns:NAME, pid:N or container:NAME"
-_RUNTIME_SECONDS = 10.0
 _FORMS = tuple(
     re.compile(form)
     for form in (
@@ -26,13 +24,6 @@ _FORMS = tuple(
         r"pid:[0-9]{1,10}",
         r"container:[A-Za-z0-9][A-Za-z0-9_./-]{0,127}",
     )
-)
-# What tells the process of a container, by runtime: the command before its name, and the way to the pid in its answer.
-_RUNTIMES: tuple[tuple[tuple[str, ...], tuple[str | int, ...]], ...] = (
-    (("docker", "inspect", "--type", "container"), (0, "State", "Pid")),
-    (("podman", "container", "inspect"), (0, "State", "Pid")),
-    (("nerdctl", "container", "inspect"), (0, "State", "Pid")),
-    (("crictl", "inspect"), ("info", "pid")),
 )
 
 
@@ -56,6 +47,8 @@ def located(spec: PathSpec) -> PathSpec:
     """A path that exists, with the files of its ends' namespaces. Raises UserError and MachineError."""
     if spec.kind != EXISTING:
         return spec
+    if not is_root_capable():
+        raise MissingPrivilege("an ordinary user cannot enter namespaces of others", hint="run pathgauge as root")
     client, server = _file(spec.options["from"]), _file(spec.options["to"])
     return replace(spec, found=Found(client, server, spec.options.get("address", "")))
 
@@ -70,46 +63,6 @@ def _file(text: str) -> str:
     if kind == "container":
         return _of_process(container_pid(name), f"the container {name} does not run")
     return "/proc/self/ns/net"
-
-
-def container_pid(name: str) -> int:
-    """The pid of a container's first process, from the runtime that has it. Raises UserError, MissingFeature."""
-    asked = []
-    for command, way in _RUNTIMES:
-        program = shutil.which(command[0])
-        if program is None:
-            continue
-        asked.append(command[0])
-        pid = _pid_in(_answer([program, *command[1:], name]), way)
-        if pid is not None:
-            return pid
-    if not asked:
-        runtimes = ", ".join(command[0] for command, _ in _RUNTIMES)
-        raise MissingFeature("no container runtime is to be found", hint=f"pid:N, or install one of: {runtimes}")
-    raise UserError(f"{' nor '.join(asked)} knows no container {quoted(name)}", hint=f"see: {asked[0]} ps")
-
-
-def _answer(command: list[str]) -> object:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=_RUNTIME_SECONDS, check=False, stdin=subprocess.DEVNULL
-        )
-        return json.loads(done.stdout) if done.returncode == 0 else None
-    except subprocess.TimeoutExpired:
-        raise MachineError(f"{command[0]} does not answer", hint=f"does it work? {' '.join(command)}") from None
-    except (OSError, ValueError):
-        return None
-
-
-def _pid_in(answer: object, way: tuple[str | int, ...]) -> int | None:
-    for step in way:
-        if isinstance(step, str) and isinstance(answer, dict):
-            answer = answer.get(step)
-        elif isinstance(step, int) and isinstance(answer, list) and answer:
-            answer = answer[step]
-        else:
-            return None
-    return answer if isinstance(answer, int) else None
 
 
 def _named(name: str) -> str:

@@ -64,7 +64,7 @@ def _build(channel: socket.socket, *, rootless: bool) -> dict[str, int]:
     if any(spec.found is not None for spec in order.paths):
         from pathgauge.paths.existing import ExistingTopology
 
-        topology = ExistingTopology(rootless=rootless)
+        topology = ExistingTopology()
         paths = topology.build(order.paths, order.wire)
     elif order.attachment is not None:
         from pathgauge.paths.attached import AttachedTopology
