@@ -10,6 +10,7 @@ from pathgauge import attaching
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
 from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, OPTIONS
+from pathgauge.paths.endpoint import parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic.kind import TestKind
@@ -42,7 +43,7 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
         for name in ("confidence", "max-time", "blocks", "labs", "slice", "warmup", "seed")
         if name in values
     }
-    if "server" in values and "max-time" not in values:
+    if ("server" in values or any(spec.to_netserver for spec in specs)) and "max-time" not in values:
         plain["max_time"] = SERVER_MAX_TIME
     request = Request(
         paths=specs,
@@ -87,7 +88,19 @@ def _existing(paths: Sequence[str], values: Mapping[str, object]) -> tuple[PathS
     names = [spec.name for spec in found]
     if len(set(names)) < len(names):
         raise UserError("two paths have the same name", hint="--path a=FROM,TO --path b=FROM,TO")
-    return found
+    ours = [spec.name for spec in found if not spec.to_netserver]
+    if 0 < len(ours) < len(found):
+        raise UserError(
+            f"{ours[0]} ends at a server of ours, and others at a netserver: what they measure is not the same",
+            hint="compare paths to netservers with each other: --path a=FROM,netperf://HOST --path b=FROM,netperf://HOST",
+        )
+    return found if ours else tuple(_resolved(spec, ipv6=bool(values.get("ipv6"))) for spec in found)
+
+
+def _resolved(spec: PathSpec, *, ipv6: bool) -> PathSpec:
+    """A path to a netserver, with its address."""
+    address, _ = attaching.resolved(parse_server(spec.options["to"])[0], ipv6=ipv6)
+    return replace(spec, options={**spec.options, "address": address})
 
 
 def _copies(values: Mapping[str, object]) -> int:

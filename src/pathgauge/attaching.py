@@ -25,7 +25,7 @@ def build(values: Mapping[str, object], specs: Sequence[PathSpec]) -> Attachment
         raise UserError("the way to a server elsewhere is not ours to shape", hint="leave out --wire and --link-rate")
     _check_kinds(specs)
     addresses = _addresses(cast("Sequence[tuple[str, str]]", values.get("address", ())), specs)
-    address, family = _resolved(server[0], ipv6=bool(values.get("ipv6")))
+    address, family = resolved(server[0], ipv6=bool(values.get("ipv6")))
     for name, text in addresses.items():
         if ip_address(address) not in ip_interface(text).network:
             raise UserError(
@@ -63,7 +63,7 @@ def _addresses(pairs: Sequence[tuple[str, str]], specs: Sequence[PathSpec]) -> d
     return addresses
 
 
-def _resolved(host: str, *, ipv6: bool) -> tuple[str, Literal["ipv4", "ipv6"]]:
+def resolved(host: str, *, ipv6: bool) -> tuple[str, Literal["ipv4", "ipv6"]]:
     """The address of the server. Raises UserError where it has none of that family."""
     family = socket.AF_INET6 if ipv6 or ":" in host else socket.AF_INET
     try:

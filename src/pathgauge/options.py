@@ -31,8 +31,6 @@ GREATEST_CPU = 8191
 LEAST_BLOCKS, GREATEST_BLOCKS = 5, 100_000
 LEAST_LABS, GREATEST_LABS = 5, 1000
 GREATEST_COPIES = 4000  # a wire has room for some more addresses
-GREATEST_PORT = 65535
-NETSERVER_PORT = 12865
 LONGEST_DEVICE = 15
 LEAST_MTU, GREATEST_MTU = 1280, 65535  # IPv6 takes no less
 
@@ -169,17 +167,9 @@ def _parse_file(text: str) -> str:
 
 
 def _parse_server(text: str) -> tuple[str, int]:
-    hint = "--server netperf://198.18.0.1, or netperf://[2001:db8::1]:12865"
-    scheme, separator, rest = text.partition("://")
-    if scheme != "netperf" or not separator:
-        raise UserError(f"{quoted(text)} is no server that can be measured against", hint=hint)
-    host, colon, port = rest.rpartition(":") if not rest.endswith("]") else (rest, "", "")
-    if not colon:
-        host, port = rest, str(NETSERVER_PORT)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or "/" in host or ("[" in rest) != (":" in host):
-        raise UserError(f"{quoted(text)} names no host", hint=hint)
-    return host, quantities.parse_whole(port, 1, GREATEST_PORT, "port")
+    from pathgauge.paths.endpoint import parse_server
+
+    return parse_server(text)
 
 
 def _parse_device(text: str) -> str:
@@ -267,7 +257,8 @@ OPTIONS: dict[str, Option] = {
         _parameter("remote-cpu", "CPU", "number of the CPU the server runs on", _cpu, "chosen, and stated"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",
-               "a path that exists, between local, netns:NAME, pid:N, container:NAME", _parse_path, "none", LAB, True),
+               "a path that exists, between local, netns:NAME, pid:N, container:NAME, or to netperf://HOST",
+               _parse_path, "none", LAB, True),
         Option("set", "NAME.KEY=VALUE",
                "a test parameter of one path alone; or rate, mtu, tso, gso, gro, tx, sg in its lab", _parse_setting,
                "nothing", LAB, True),

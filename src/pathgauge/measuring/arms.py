@@ -27,7 +27,7 @@ def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[EngineAr
     paths = engine.lab.paths
     mtu = min(path.mtu for path in paths.values())
     common = placed(request.parameters)  # before any arm's own changes, so that one end's CPU never moves the other's
-    if request.attachment is not None:
+    if request.against_netserver:
         return _against_server(request, engine, kind, mtu)
     arms: list[EngineArm] = []
     for name, path, changes in _variants(request, paths, kind):
@@ -74,7 +74,7 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
                 path=path,
                 kind=kind,
                 parameters=kind.complete(parameters, mtu),
-                port=request.server_port,
+                port=request.server_port if path.spec.found is None else path.spec.found.port,
                 remote_cpu=asked.remote_cpu,
                 others=_devices_of_others(path, engine.lab.paths.values()),
             )

@@ -35,3 +35,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     warmup: float | None = None
     seed: int | None = None
     command: tuple[str, ...] = ()
+
+    @property
+    def against_netserver(self) -> bool:
+        """Whether the servers are netservers, which answer for themselves; all of them are or none."""
+        return self.attachment is not None or any(spec.to_netserver for spec in self.paths)

@@ -96,12 +96,12 @@ class Run:
         outcome = Outcome(Plan(0.0, 0.0, 0.0))
         gathered.outcomes.append(outcome)
         deciding = [name for name in kind.metrics if name in gathered.question.primary]
-        attached = request.attachment is not None
+        elsewhere = request.against_netserver
         run_test(
             arms,
             budget=request.max_time / request.labs,
-            slice_seconds=SLICE_SECONDS if attached and request.slice is None else request.slice,
-            warmup=0.0 if attached else request.warmup,
+            slice_seconds=SLICE_SECONDS if elsewhere and request.slice is None else request.slice,
+            warmup=0.0 if elsewhere else request.warmup,
             plan=earlier,
             blocks=request.blocks,
             shaped=kind.pattern == "stream" and any(arm.path.rate is not None for arm in arms),

@@ -80,7 +80,7 @@ class Walk:
             self.stack = self._stack(Step(self.server, end))
         if route is None:
             raise UserError(f"{self.path}: {self.client.name} has no route to {self.destination}")
-        if route.local and self.client is self.server:
+        if route.local and self.server in (None, self.client):
             return Way((Step(self.client, route.device),), 1)
         try:
             self._go(route)

@@ -10,12 +10,14 @@ from pathgauge.errors import MissingPrivilege, UserError
 from pathgauge.paths.containers import container_pid
 from pathgauge.paths.namespaces import is_root_capable
 from pathgauge.paths.spec import NAME
-from pathgauge.paths.types import Found, PathSpec
-from pathgauge.quantities import quoted
+from pathgauge.paths.types import NETSERVER, Found, PathSpec
+from pathgauge.quantities import parse_whole, quoted
 
 NAMED = Path("/run/netns")
 EXISTING = "existing"
 FORMS = "local, netns:NAME, pid:N or container:NAME"
+GREATEST_PORT = 65535
+NETSERVER_PORT = 12865
 _FORMS = tuple(
     re.compile(form)
     for form in (
@@ -34,13 +36,35 @@ def parse_path(text: str) -> PathSpec:
     if not equals or not NAME.fullmatch(name) or len(parts) not in (2, 3) or not all(parts):
         hint = f"--path web=local,netns:web, each end one of: {FORMS}"
         raise UserError(f"{quoted(text)} is no path that exists", hint=hint)
-    for end in parts[:2]:
+    if parts[1].startswith(NETSERVER):
+        parse_server(parts[1])
+        if len(parts) > 2:  # noqa: PLR2004 - FROM,TO,ADDRESS
+            raise UserError(f"{quoted(parts[1])} is an address already", hint=f"--path {name}={parts[0]},{parts[1]}")
+    for end in parts[:1] if parts[1].startswith(NETSERVER) else parts[:2]:
         if not any(form.fullmatch(end) for form in _FORMS):
-            raise UserError(f"{quoted(end)} is no endpoint", hint=f"an endpoint is {FORMS}")
+            raise UserError(
+                f"{quoted(end)} is no endpoint",
+                hint=f"an endpoint is {FORMS}; the second may be {NETSERVER}HOST[:PORT]",
+            )
     options = dict(zip(("from", "to"), parts, strict=False))
     if len(parts) > len(options):
         options["address"] = _address(parts[-1])
     return PathSpec(name, EXISTING, options)
+
+
+def parse_server(text: str) -> tuple[str, int]:
+    """`netperf://HOST[:PORT]` as host and port. Raises UserError where it is not written so."""
+    hint = "netperf://198.18.0.1, or netperf://[2001:db8::1]:12865"
+    rest = text.removeprefix(NETSERVER)
+    if rest == text:
+        raise UserError(f"{quoted(text)} is no server that can be measured against", hint=hint)
+    host, colon, port = rest.rpartition(":") if not rest.endswith("]") else (rest, "", "")
+    if not colon:
+        host, port = rest, str(NETSERVER_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or "/" in host or ("[" in rest) != (":" in host):
+        raise UserError(f"{quoted(text)} names no host", hint=hint)
+    return host, parse_whole(port, 1, GREATEST_PORT, "port")
 
 
 def located(spec: PathSpec) -> PathSpec:
@@ -49,8 +73,10 @@ def located(spec: PathSpec) -> PathSpec:
         return spec
     if not is_root_capable():
         raise MissingPrivilege("an ordinary user cannot enter namespaces of others", hint="run pathgauge as root")
-    client, server = _file(spec.options["from"]), _file(spec.options["to"])
-    return replace(spec, found=Found(client, server, spec.options.get("address", "")))
+    client, address = _file(spec.options["from"]), spec.options.get("address", "")
+    if spec.to_netserver:
+        return replace(spec, found=Found(client, "", address, parse_server(spec.options["to"])[1]))
+    return replace(spec, found=Found(client, _file(spec.options["to"]), address))
 
 
 def _file(text: str) -> str:

@@ -85,7 +85,7 @@ class ExistingTopology(Topology):
         own = []
         for each in there:
             route = _route(client, each) if asked in ("", each) else None
-            if route is not None and route.local and client is not server:
+            if route is not None and route.local and server is not None and client is not server:
                 own.append(each)
             elif route is not None and route.source:
                 family: Family = "ipv6" if ":" in each else "ipv4"

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pathgauge.errors import InternalError
 
+NETSERVER = "netperf://"
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -35,6 +37,11 @@ class PathSpec:
     devices: dict[str, int] = field(default_factory=dict)
     found: Found | None = None
     copies: int = 1
+
+    @property
+    def to_netserver(self) -> bool:
+        """Whether it exists and leads to a netserver, which answers for itself."""
+        return self.options.get("to", "").startswith(NETSERVER)
 
 
 @dataclass(frozen=True, slots=True)
