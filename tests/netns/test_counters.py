@@ -21,7 +21,7 @@ from pathgauge.paths.endpoint import parse_path
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.namespaces import inside
 from pathgauge.paths.spec import parse_paths
-from pathgauge.paths.types import BuiltPath, WireSpec
+from pathgauge.paths.types import Attachment, BuiltPath, WireSpec
 
 if TYPE_CHECKING:
     from tests.conftest import Nobody
@@ -264,6 +264,16 @@ def test_a_path_that_exists_is_read_by_the_same_names(standing: str) -> None:
     assert found["server.tcp.InSegs"] > 0
     assert configured["client.route.ipv4.device"] == "own"
     assert configured[f"path.netns:{standing}.eth0.mtu"] == "1500"
+
+
+def test_a_path_to_a_server_elsewhere_has_no_server_of_ours(standing: str) -> None:
+    attachment = Attachment(f"{standing}.v", "10.79.0.2", "ipv4", {"macvlan": "10.79.0.5/24"})
+    with Lab.build(parse_paths(["macvlan"]), WireSpec(), attachment) as lab:
+        found, configured = lab.full_counters("macvlan"), lab.configuration("macvlan")
+    assert f"path.host.{standing}/v.tx_bytes" in found
+    assert found["client.tcp.RetransSegs"] == 0
+    assert configured["path.macvlan.mv0.macvlan_mode"] == "bridge"
+    assert not [name for name in (*found, *configured) if name.startswith("server.")]
 
 
 ROOTLESS = """
