@@ -17,6 +17,8 @@ from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 
+EXPLAINED = "TCP_STREAM"  # where no test is named
+EXPLAIN_MAX_TIME = 60.0
 SERVER_MAX_TIME = 60.0  # slices against a netserver last a second, and a verdict needs some
 RATE_METRICS = ("goodput", "transaction_rate", "send_rate")
 LARGEST_UDP = {False: 65507, True: 65527}  # payload of the largest datagram over IPv4 and over IPv6
@@ -25,14 +27,22 @@ Vary = tuple[str, tuple[tuple[object, str], ...]]
 Settings = dict[str, dict[str, object]]
 
 
-def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[str]) -> Request:
-    """The request; raises UserError. `values` is what `options.parse_values` returned."""
+def build(
+    paths: Sequence[str], values: Mapping[str, object], command: Sequence[str], *, explaining: bool = False
+) -> Request:
+    """The request; raises UserError. `values` is what `options.parse_values` returned. Where it is for `explaining`,
+    one path will do, and one test is asked about.
+    """
     from pathgauge.paths.spec import parse_paths
 
     vary = cast("Vary | None", values.get("vary"))
     specs = _existing(paths, values) or parse_paths(tuple(paths) or (DEFAULT_PATHS[:1] if vary else DEFAULT_PATHS))
+    if explaining:
+        values = {"test": (EXPLAINED,), **values}
+        _check_explained(specs, values)
     tests = _tests(values)
-    _check_shape(specs, tests, vary, named="test" in values)
+    if not explaining or vary is not None:
+        _check_shape(specs, tests, vary, named="test" in values)
     given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
     settings = _settings(values, specs, vary)
     specs = tuple(replace(spec, copies=_copies(values)) for spec in specs)
@@ -45,6 +55,8 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
     }
     if ("server" in values or any(spec.to_netserver for spec in specs)) and "max-time" not in values:
         plain["max_time"] = SERVER_MAX_TIME
+    if explaining and "max-time" not in values:
+        plain["max_time"] = EXPLAIN_MAX_TIME
     request = Request(
         paths=specs,
         tests=tuple(kind.name for kind in tests),
@@ -68,6 +80,19 @@ def build(paths: Sequence[str], values: Mapping[str, object], command: Sequence[
         raise UserError("--labs builds labs of ours, and a --server is elsewhere", hint="leave one out")
     _check_datagrams(request, tests)
     return request
+
+
+def _check_explained(specs: Sequence[PathSpec], values: Mapping[str, object]) -> None:
+    """One test, and one path or two."""
+    if len(cast("Sequence[str]", values["test"])) > 1:
+        raise UserError("explain looks into one test at a time", hint="--test TCP_STREAM")
+    if len(specs) > 2:  # noqa: PLR2004 - a baseline and a candidate
+        names = " ".join(spec.name for spec in specs)
+        raise UserError(f"explain looks into one path or two, and {len(specs)} were given: {names}",
+                        hint=f"pathgauge explain {specs[0].name} {specs[1].name}")  # fmt: skip
+    for option in ("server", "labs", "blocks", "slice"):
+        if option in values:
+            raise UserError(f"--{option} is for compare: explain chooses it", hint="leave it out")
 
 
 def _existing(paths: Sequence[str], values: Mapping[str, object]) -> tuple[PathSpec, ...]:

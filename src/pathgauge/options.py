@@ -5,7 +5,7 @@ command line, a file and Python go one way and get the same messages.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING
@@ -100,23 +100,27 @@ def _parse_path(text: str) -> object:
 
 
 def _parse_wire(text: str) -> dict[str, int]:
+    keys: dict[str, Callable[[str], int]] = {
+        "rate": quantities.parse_rate,
+        "burst": quantities.parse_size,
+        "limit": quantities.parse_size,
+        "mtu": _mtu,
+    }
     found: dict[str, int] = {}
     for item in text.split(","):
-        key, equals, value = (part.strip() for part in item.partition("="))
-        hint = f"its keys are {', '.join(WIRE_KEYS)}, each once: --wire rate=1gbit,limit=3M"
-        if not equals or key in found:
+        key, _, value = (part.strip() for part in item.partition("="))
+        if key not in keys or key in found:
+            hint = f"its keys are {', '.join(keys)}, each once: --wire rate=1gbit,limit=3M"
             raise UserError(f"{quoted(text)} does not describe a wire", hint=hint)
-        if key not in WIRE_KEYS:
-            raise UserError(f"a wire has no {quoted(key)}; {nearest(key, WIRE_KEYS)}", hint=hint)
-        found[key] = WIRE_KEYS[key](value)
+        found[key] = keys[key](value)
     return found
 
 
-def parameter_named(key: str, others: Iterable[str] = ()) -> Option:
-    """The test parameter of that name (`-` and `_` alike); UserError with the nearest right one, of `others`, too."""
+def parameter_named(key: str) -> Option:
+    """The test parameter of that name (`-` and `_` alike); UserError with the nearest right one."""
     option = OPTIONS.get(key.strip().replace("_", "-"))
     if option is None or not option.parameter:
-        names = [*(other.name for other in OPTIONS.values() if other.parameter), *others]
+        names = [other.name for other in OPTIONS.values() if other.parameter]
         raise UserError(
             f"there is no test parameter {quoted(key)}; {nearest(key, names)}", hint="for example send-size=64K"
         )
@@ -130,7 +134,7 @@ def _parse_setting(text: str) -> tuple[str, str, object]:
         raise UserError(f"{quoted(text)} sets nothing", hint="type NAME.KEY=VALUE, such as macvlan.nodelay=on")
     if (lab_key := key.strip()) in LAB_KEYS:
         return path.strip(), lab_key, LAB_KEYS[lab_key](value)
-    option = parameter_named(key, LAB_KEYS)
+    option = parameter_named(key)
     return path.strip(), option.field, option.parse(value)
 
 
@@ -188,13 +192,6 @@ def _parse_address(text: str) -> tuple[str, str]:
 def _mtu(text: str) -> int:
     return quantities.parse_whole(text, LEAST_MTU, GREATEST_MTU, "MTU")
 
-
-WIRE_KEYS: dict[str, Callable[[str], int]] = {
-    "rate": quantities.parse_rate,
-    "burst": quantities.parse_size,
-    "limit": quantities.parse_size,
-    "mtu": _mtu,
-}
 
 # The keys of --set that are no test parameters: what they change, they change in the lab, on a wire of the path's own.
 LAB_KEYS: dict[str, Callable[[str], object]] = {
@@ -301,6 +298,9 @@ OPTIONS: dict[str, Option] = {
 }  # fmt: skip
 
 
+NOT_EXPLAINED = ("server", "device", "address", "labs", "blocks", "slice", "warmup", "fail-on", "print-config")
+
+
 def add_arguments(parser: argparse.ArgumentParser, names: Sequence[str] | None = None) -> None:
     """Give a verb's parser the options of these names, all if None. Values stay text; see `given`."""
     groups: dict[str, argparse._ArgumentGroup] = {}
@@ -337,9 +337,6 @@ def given(arguments: argparse.Namespace) -> Texts:
     return found
 
 
-TABLES = ("path", "set", "wire", "address", "margin", "vary")  # whose values may be a table in a file and in Python
-
-
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -349,7 +346,7 @@ def _scalar(value: object) -> str:
 
 
 def _pairs(name: str, table: Mapping[object, object]) -> list[str]:
-    """A table as texts: KEY=VALUE, of set NAME.KEY=VALUE, of vary KEY=V1,V2; a wire's keys are one text."""
+    """A table as texts: margin and wire KEY=VALUE, set NAME.KEY=VALUE, vary KEY=V1,V2."""
     texts = []
     for key, value in table.items():
         if name == "set" and isinstance(value, Mapping):
@@ -358,12 +355,12 @@ def _pairs(name: str, table: Mapping[object, object]) -> list[str]:
             texts.append(f"{key}={','.join(map(_scalar, value))}")
         else:
             texts.append(f"{key}={_scalar(value)}")
-    return [",".join(texts)] if name == "wire" else texts
+    return texts
 
 
 def as_texts(option: Option, value: object) -> list[str]:
     """A typed value of a file or of Python as the texts that the command line would have had."""
-    if isinstance(value, Mapping) and option.name in TABLES:
+    if isinstance(value, Mapping) and option.name in ("margin", "wire", "set", "vary"):
         texts = _pairs(option.name, value)
     elif isinstance(value, list | tuple):
         texts = [_scalar(item) for item in value]
@@ -411,14 +408,16 @@ def parse_values(texts: Texts) -> dict[str, object]:
     return values
 
 
-def build_request(paths: Sequence[str], values: Mapping[str, object], command: Sequence[str] = ()) -> "Request":
+def build_request(
+    paths: Sequence[str], values: Mapping[str, object], command: Sequence[str] = (), *, explaining: bool = False
+) -> "Request":
     """The request for these path arguments (none: the default ones) and values as `parse_values` returns them.
 
     Checks all that needs no machine; UserError says what to type.
     """
     from pathgauge.asking import build
 
-    return build(paths, values, command)
+    return build(paths, values, command, explaining=explaining)
 
 
 def request_from_python(paths: Sequence[str], options: Mapping[str, object]) -> "Request":

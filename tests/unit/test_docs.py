@@ -15,6 +15,7 @@ import pytest
 
 from pathgauge import errors, options
 from pathgauge.cli import main as cli
+from pathgauge.explain import reference as causes_reference
 from pathgauge.paths.reference import MARK, reference_markdown
 from pathgauge.paths.registry import kinds
 from pathgauge.paths.spec import parse_paths
@@ -107,10 +108,10 @@ def check(arguments: list[str]) -> None:
         server_options.parse(arguments[1:])
         return
     args = cli._parse(arguments)  # the program's own way from text to arguments
-    if args.verb == "compare":
+    if args.verb in ("compare", "explain"):
         values = options.parse_values(options.given(args))
         if "config" not in values:
-            options.build_request(args.paths, values)
+            options.build_request(args.paths, values, explaining=args.verb == "explain")
     elif args.verb == "lab" and args.lab_verb == "up":
         options.parse_values(options.given(args))
         parse_paths([path for path in args.paths if path != "PATH"] or ["host"])
@@ -171,6 +172,12 @@ def test_examples_in_python_and_toml_are_whole(page: Path) -> None:
         table = tomllib.loads(block)
         paths = table.pop("paths", [])
         options.build_request(paths, options.parse_values(options.texts_of(table, output=True)))
+
+
+def test_the_catalogue_of_causes_is_made_from_them() -> None:
+    _, mark, below = (REFERENCE / "causes.md").read_text(encoding="utf-8").partition(causes_reference.MARK + "\n")
+    assert mark
+    assert below == causes_reference.reference_markdown()
 
 
 def test_command_line_reference_is_the_table_of_options() -> None:

@@ -25,6 +25,8 @@ from pathgauge.quantities import nearest, quoted
 
 VERBS = {
     "compare": "compare paths, or settings of one path",
+    "explain": "say why one path is slower than another, or what limits one",
+    "causes": "list the causes that are known, or show one",
     "calibrate": "see whether this machine finds what is there, and nothing else",
     "paths": "list the kinds of path, and what this machine has of them",
     "lab": "keep a lab standing, look into it, take it down",
@@ -32,7 +34,7 @@ VERBS = {
     "show": "print the table of a results document again",
     "netperf": "be netperf: its command line, against any netserver",
     "netserver": "be netserver: serve netperf, stock or ours",
-    "schema": "print the JSON Schema of the results document, or of a file for --config",
+    "schema": "print the JSON Schema of the results document",
     "completion": "print the completion script of a shell",
 }
 _MODULES = {"schema": "schema_"}
@@ -116,7 +118,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _refuse(rest: Sequence[str], verb: str) -> NoReturn:
     unknown = next((item for item in rest if item.startswith("-")), rest[0]).partition("=")[0]
     hint = f"see pathgauge {verb} --help" if verb else "see pathgauge --help"
-    if verb == "compare":
+    if verb in ("compare", "explain"):
         near = get_close_matches(unknown.lstrip("-"), options.OPTIONS, n=1)
         hint = f"did you mean --{near[0]}?" if near else hint
     raise UserError(f"{quoted(unknown)} is not known here", hint=hint)

@@ -196,9 +196,14 @@ class EngineArm:
         row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
         void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.path.rate)
         latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
-        return Measured(row=msgspec.structs.replace(row, void=void), latency=latency)
+        return Measured(row=msgspec.structs.replace(row, void=void), latency=latency, tcp=self._tcp(first, second))
 
-    def _edges(self) -> tuple[EndMoment, EndMoment, MachineMoment]:
+    def _tcp(self, first: "Edges", second: "Edges") -> tuple[TcpInfo, TcpInfo] | None:
+        local = self.kind.active == "local"
+        start, stop = ((edges[0] if local else edges[1]).tcp_info for edges in (first, second))
+        return (decode(start), decode(stop)) if start and stop else None
+
+    def _edges(self) -> "Edges":
         board = self.engine.board
         asked = [(slot, board.ask_edge(slot)) for slot in (self.passive, self.active)]
         machine = self.engine.moment()
@@ -244,8 +249,8 @@ class EngineArm:
 
     def _row(
         self,
-        first: tuple[EndMoment, EndMoment, MachineMoment],
-        second: tuple[EndMoment, EndMoment, MachineMoment],
+        first: "Edges",
+        second: "Edges",
         sent: int,
         received: int,
     ) -> Slice:
@@ -299,6 +304,9 @@ class EngineArm:
         """End the loops and close the connection."""
         self.engine.ends["local"].order(Close(slots=[self.local]))
         self.engine.ends["remote"].order(Close(slots=[self.remote]))
+
+
+Edges = tuple[EndMoment, EndMoment, MachineMoment]  # the local end, the remote one, the machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from pathgauge.measuring.measured import Arm, Block, Measured
-from pathgauge.results.document import Comparison, Connection
+from pathgauge.results.document import Connection
 from pathgauge.statistics.interval import MINIMUM_BLOCKS
 
 SHORTEST_SLICE = 0.02
@@ -52,8 +53,16 @@ class Outcome:
         return sum(block.void is None for block in self.blocks)
 
 
-Look = Callable[[], Sequence[Comparison]]
-Tell = Callable[[float, Sequence[Comparison]], None]
+class Standing(Protocol):
+    """What a look says of one question: its verdict so far, and how many blocks would decide, where that is known."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def blocks_needed(self) -> int | None: ...
+
+
+Seen = TypeVar("Seen", bound=Standing)
 
 
 def pilot(
@@ -99,8 +108,8 @@ def run_test(
     lab: int = 0,
     generator: random.Random,
     outcome: Outcome,
-    look: Look,
-    tell: Tell,
+    look: Callable[[], Sequence[Seen]],
+    tell: Callable[[float, Sequence[Seen]], None],
 ) -> None:
     """Measure one test over its arms in one lab into `outcome`, which holds every whole block even when this raises.
 
@@ -111,7 +120,7 @@ def run_test(
     begin = time.monotonic()
     outcome.plan = plan or pilot(arms, budget, slice_seconds, warmup, shaped=shaped)
     at = blocks or MINIMUM_BLOCKS
-    current: tuple[Comparison, ...] = ()
+    current: tuple[Seen, ...] = ()
     longest = 0.0
     while True:
         block = run_block(arms, len(outcome.blocks), outcome.plan, generator, lab)

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pathgauge.counters.tcp_info import TcpInfo
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One slice, with the latencies of its transactions where it has any."""
+    """One slice, with its transactions' latencies where it has any, and the active end's TCP_INFO at both edges."""
 
     row: Slice
     latency: Histogram | None = None
+    tcp: tuple[TcpInfo, TcpInfo] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,20 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from pathgauge.errors import InternalError, PathgaugeError
 from pathgauge.paths.namespaces import die_with_parent, enter_user_namespace, is_root_capable, live_on
 
 if TYPE_CHECKING:
+    from pathgauge.paths import messages
     from pathgauge.paths.messages import Placed
     from pathgauge.paths.spaces import LabSpace
+    from pathgauge.paths.turned import Trace
+    from pathgauge.paths.turning import Turn
 
 _RECORD_SECONDS = 1.0
 
@@ -39,8 +44,8 @@ def main(channel_number: int, parent: int) -> NoReturn:
     try:
         if refusal is not None:
             raise refusal
-        namespaces = _build(channel, rootless=rootless)
-        record = _wait_for_release(channel, namespaces)
+        workshop = _build(channel, rootless=rootless)
+        record = _serve(channel, workshop)
     except Exception as error:  # noqa: BLE001 - the controller raises it
         with suppress(OSError):
             _report(channel, error)
@@ -50,8 +55,8 @@ def main(channel_number: int, parent: int) -> NoReturn:
     os._exit(0)  # nothing to undo: the kernel takes the namespaces down
 
 
-def _build(channel: socket.socket, *, rootless: bool) -> dict[str, int]:
-    """Build what is ordered and hand it over; the namespaces by name."""
+def _build(channel: socket.socket, *, rootless: bool) -> "Workshop":
+    """Build what is ordered and hand it over."""
     from pathgauge.paths import messages
     from pathgauge.paths.topology import Topology
 
@@ -76,8 +81,10 @@ def _build(channel: socket.socket, *, rootless: bool) -> dict[str, int]:
         paths = topology.build(order.paths, order.wire)
     facts = topology.wire_facts()
     topology.close()
-    _hand_over(channel, list(topology.spaces.values()), paths, facts, rootless=rootless)
-    return {space.name: space.namespace for space in topology.spaces.values()}
+    spaces = list(topology.spaces.values())
+    _hand_over(channel, spaces, paths, facts, rootless=rootless)
+    ours = not any(spec.found is not None for spec in order.paths) and order.attachment is None
+    return Workshop({space.name: space.namespace for space in spaces}, ours=ours)
 
 
 def _hand_over(
@@ -106,14 +113,21 @@ def _hand_over(
         messages.send(channel, built, tuple(descriptors))
 
 
-def _wait_for_release(channel: socket.socket, namespaces: dict[str, int]) -> str | None:
-    """The journal's file that the lab now belongs to; None when the controller is gone. Reads what is asked."""
+def _serve(channel: socket.socket, workshop: "Workshop") -> str | None:
+    """The journal's file that the lab now belongs to; None when the controller is gone, and all is turned back.
+
+    Reads and turns what is asked.
+    """
     from pathgauge.paths import messages
 
-    while isinstance(order := messages.receive_order(channel), messages.Examine):
-        from pathgauge.paths.inspection import answer
+    while isinstance(order := messages.receive_order(channel), messages.TurnAll | messages.Examine):
+        if isinstance(order, messages.TurnAll):
+            messages.send(channel, workshop.turn(order.turns))
+        else:
+            from pathgauge.paths.inspection import answer
 
-        answer(channel, order, namespaces)
+            answer(channel, order, workshop.spaces)
+    workshop.restore()
     if order is None:
         return None
     if not isinstance(order, messages.Release):
@@ -126,6 +140,65 @@ def _wait_for_release(channel: socket.socket, namespaces: dict[str, int]) -> str
     messages.send(channel, messages.Released())
     channel.close()
     return order.record
+
+
+@dataclass(slots=True)
+class Workshop:
+    """The namespaces (descriptors) of a lab, or of paths that exist, in which things are turned, and how each is turned
+    back. In a lab of `ours` that is left to the kernel.
+    """
+
+    spaces: dict[str, int]
+    ours: bool
+    undo: list["Turn"] = field(default_factory=list)
+    trace: "Trace | None" = None
+
+    def turn(self, turns: "Sequence[Turn]") -> "messages.Turned | messages.Failed":
+        """All or none. What is not ours is looked at and written down before it is touched."""
+        from pathgauge.paths import messages
+        from pathgauge.paths.turning import turn
+
+        done: list[Turn] = []
+        try:
+            if not self.ours:
+                self._write_down(turns)
+            for wanted in turns:
+                done.insert(0, turn(self._space(wanted), wanted))
+        except PathgaugeError as error:
+            for each in done:
+                turn(self._space(each), each)
+            return messages.Failed(error=type(error).__name__, message=str(error), hint=error.hint)
+        return messages.Turned(undo=tuple(done))
+
+    def _space(self, wanted: "Turn") -> int:
+        if wanted.space not in self.spaces:
+            raise InternalError(f"there is no namespace {wanted.space}")
+        return self.spaces[wanted.space]
+
+    def _write_down(self, turns: "Sequence[Turn]") -> None:
+        from pathgauge.paths.turned import Trace
+        from pathgauge.paths.turning import turn
+
+        live_on()  # what is turned has to be turned back even if the controller is killed
+        # What is turned twice is turned back to what it was at first.
+        known = {(each.space, each.what, each.target) for each in self.undo}
+        new = [each for each in turns if (each.space, each.what, each.target) not in known]
+        if not new:
+            return
+        self.trace = self.trace or Trace(self.spaces)
+        self.undo[:0] = [turn(self._space(each), each, only_look=True) for each in reversed(new)]
+        self.trace.write(self.undo)
+
+    def restore(self) -> None:
+        """Turn everything back that outlives this process."""
+        from pathgauge.paths.turning import turn
+
+        for each in [] if self.ours else self.undo:
+            with suppress(PathgaugeError):
+                turn(self.spaces[each.space], each)
+        self.undo.clear()
+        if self.trace is not None:
+            self.trace.write(())
 
 
 def _stand(record: str) -> None:

@@ -19,6 +19,7 @@ from pathgauge.paths import messages, roles
 from pathgauge.paths.endpoint import located
 from pathgauge.paths.process import KeeperProcess
 from pathgauge.paths.shaping import shaping
+from pathgauge.paths.turning import Turn
 from pathgauge.paths.types import Attachment, BuiltPath, PathSpec, WireSpec
 
 _CHUNK = 1 << 16
@@ -94,6 +95,12 @@ class Lab:
             for space, descriptor in self._counters.items()
             for device, counters in parse_net_dev(_read_whole(descriptor)).items()
         }
+
+    def turn(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
+        """Turn things of the paths' namespaces; the turns that undo it, in their order. What is not of this lab is
+        turned back at its end at the latest, however that comes. Raises UserError and MachineError, all or none done.
+        """
+        return self._keeper.turn(turns)
 
     def full_counters(self, path: str) -> Counters:
         """All that the kernel counts of a path's namespaces and devices, and of the machine, by the names of

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from pathgauge.errors import InternalError
+from pathgauge.paths.turning import Turn
 from pathgauge.paths.types import Attachment, DeviceRef, Gap, PathSpec, WireSpec
 
 LARGEST = 1 << 18
@@ -34,6 +35,12 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To the keeper: outlive the controller, until SIGTERM or until the journal's file `record` is gone."""
 
     record: str
+
+
+class TurnAll(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To the keeper: turn these, in this order, all or none; what it did not build it turns back at its own end."""
+
+    turns: tuple[Turn, ...]
 
 
 class Examine(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -89,6 +96,12 @@ class Released(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The keeper has let go of the controller."""
 
 
+class Turned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It is done; these turns undo it, in this order."""
+
+    undo: tuple[Turn, ...]
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What was read of a namespace: counters by kind (see counters/reading.py), or settings."""
 
@@ -110,8 +123,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hint: str
 
 
-Order = Build | Release | Examine
-Reply = Built | Released | Examined | Failed
+Order = Build | Release | TurnAll | Examine
+Reply = Built | Released | Turned | Examined | Failed
 
 _encoder = msgspec.json.Encoder()
 _orders: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)

@@ -28,6 +28,14 @@ T = TypeVar("T")
 _GLOBAL, _HOST = 0, 254  # RT_SCOPE_UNIVERSE, RT_SCOPE_HOST
 _FAMILIES: dict[int, Family] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 _LINK_HEAD = 32  # bytes of nlmsghdr and ifinfomsg
+_ROOT = 0xFFFFFFFF  # TC_H_ROOT
+_TICKS = 15.625e6  # of the packet scheduler in a second (PSCHED_TICKS_PER_SEC)
+LINK_LIMITS = {
+    "mtu": "IFLA_MTU",
+    "gso_max_size": "IFLA_GSO_MAX_SIZE",
+    "gso_max_segs": "IFLA_GSO_MAX_SEGS",
+    "txqlen": "IFLA_TXQLEN",
+}
 _OFFLOADS = {
     "tx": "tx-checksumming",
     "sg": "scatter-gather",
@@ -71,6 +79,39 @@ class Links:
                 hint="ethtool -k, from inside (pathgauge lab exec), shows what is [fixed]; leave it out",
             )
 
+    def switch(self, name: str, offload: str, on: bool | None) -> str:
+        """Switch one offload, or leave it (None); `on` or `off`, as it was."""
+        before = _offloads(name).get(offload)
+        if before is None:
+            raise UserError(f"{name} says nothing of its {offload}", hint="ethtool -k shows what a device has")
+        if on is not None and before is not on:
+            self.change(name, {offload: int(on)})
+        return "on" if before else "off"
+
+    def limit(self, name: str, key: str, value: int | None) -> int:
+        """Set one of LINK_LIMITS of a device, or leave it (None); what it was."""
+        with explained(name):
+            (link,) = self._route.get_links(self._index(name))
+            before = int(link.get_attr(LINK_LIMITS[key]))
+            if value is not None and before != value:
+                self._route.link("set", index=self._index(name), **{key: value})
+        return before
+
+    def reshape(self, name: str, key: str, value: int | None) -> int:
+        """Change a device's root tbf in place, its `rate` (bytes/s), `burst` or `limit` (bytes), or leave it (None);
+        what it was.
+        """
+        with explained("tbf"):
+            found = [each for each in self._route.get_qdiscs(self._index(name)) if each["parent"] == _ROOT]
+            if not found or found[0].get_attr("TCA_KIND") != "tbf":
+                raise UserError(f"{name} has no tbf at its root", hint="tc qdisc show says what it has")
+            parms = found[0].get_attr("TCA_OPTIONS").get_attr("TCA_TBF_PARMS")
+            now = {"rate": parms["rate"], "limit": parms["limit"], "burst": _burst(parms)}
+            wanted = now if value is None else {**now, key: value}
+            if wanted != now:
+                self._route.tc("change", "tbf", self._index(name), **wanted)
+        return int(now[key])
+
     def addresses(self, name: str) -> tuple[Address, ...]:
         """The addresses of a device that other machines may know. Raises UserError where there is no such device."""
         if len(self._route.link_lookup(ifname=name)) != 1:
@@ -110,6 +151,11 @@ def in_namespace(namespace: int, work: Callable[[Links], T]) -> T:
             return work(links)
 
     return inside(namespace, body)
+
+
+def _burst(parms: Mapping[str, Any]) -> int:
+    """tbf's burst in bytes: the kernel keeps it as the time it takes, in ticks, at the rate."""
+    return round(int(parms["buffer"]) / _TICKS * int(parms["rate"]))
 
 
 def _switch(name: str, offloads: Mapping[str, int]) -> None:

@@ -3,6 +3,8 @@
 import os
 import socket
 import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +13,7 @@ from pathgauge import errors
 from pathgauge.child import Child, raised
 from pathgauge.paths import messages
 from pathgauge.paths.room import make_room
+from pathgauge.paths.turning import Turn
 
 ANSWER_SECONDS = 10.0
 COPY_SECONDS = 0.05  # how much longer each copy of a path may take
@@ -22,6 +25,7 @@ class KeeperProcess:
 
     child: Child
     channel: socket.socket
+    turned: bool = False
 
     @classmethod
     def start(cls) -> "KeeperProcess":
@@ -111,9 +115,20 @@ class KeeperProcess:
         self.child.complaints.close()
         self.process.returncode = 0  # else Popen would complain, at its end, of a child that still runs
 
+    def turn(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
+        """Turn things of the lab's namespaces; the turns that undo it. Raises what the keeper raised."""
+        self.turned = True
+        reply = self.order(messages.TurnAll(turns=tuple(turns))).reply
+        if not isinstance(reply, messages.Turned):
+            raise errors.InternalError("the lab's keeper answered a turn with something else")
+        return reply.undo
+
     def close(self) -> None:
-        """End the keeper, and with it the lab. There is nothing it would have to put in order first."""
+        """End the keeper, and with it the lab. What it turned elsewhere it turns back first."""
         self.channel.close()
+        if self.turned:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(ANSWER_SECONDS)
         self.process.kill()
         self.process.wait()
         self.child.complaints.close()

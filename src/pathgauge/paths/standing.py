@@ -20,6 +20,7 @@ from pathgauge.paths.namespaces import CLONE_NEWNET, CLONE_NEWUSER, setns, show_
 from pathgauge.paths.process import KeeperProcess
 from pathgauge.paths.shaping import shaping
 from pathgauge.paths.spec import written
+from pathgauge.paths.turned import restore_left
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.quantities import quoted
 
@@ -149,10 +150,11 @@ def down(name: str) -> None:
 
 
 def clean(*, everything: bool = False) -> list[Cleaned]:
-    """Remove what dead owners left; with `everything`, take down the labs that stand, too."""
+    """Remove what dead owners left, turn back what they turned; with `everything`, take down standing labs, too."""
+    left = [Cleaned("turned", line) for line in restore_left()]
     with Journal() as journal:
         done = [cleaned for entry in journal.entries() if (cleaned := _clean(journal, _listed(entry), everything))]
-        return [*done, *(Cleaned(name, "an unfinished file: removed") for name in journal.remove_temporaries())]
+        return [*left, *done, *(Cleaned(name, "an unfinished file: removed") for name in journal.remove_temporaries())]
 
 
 def _clean(journal: Journal, lab: Listed, everything: bool) -> Cleaned | None:

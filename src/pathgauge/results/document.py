@@ -222,8 +222,76 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     latency: str | None = None
 
 
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the gap (1: all of it) with its interval; null where the data carry no end to it."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """Knobs turned, on top of those in `with_` that had been found to help, in `blocks` blocks.
+
+    `changed` says what was done to the slow path, as a person would type it. `improved` is what that did to the slow
+    path's metric (a ratio, above 1 is better), `baseline_improved` the same of the other path, `closed` the part of the
+    gap that it closed, all with intervals that hold with `confidence` at any look. `planted`: not turned on the slow
+    path, but the cause planted in the other; `improved` is then what the cause costs there.
+    """
+
+    knobs: list[str]
+    with_: list[str] = msgspec.field(default_factory=list, name="with")
+    changed: list[str] = []
+    planted: bool = False
+    outcome: Literal["confirmed", "refuted", "undecided"]
+    reason: str = ""
+    blocks: int = 0
+    seconds: float = 0.0
+    confidence: float | None = None
+    improved: Share | None = None
+    baseline_improved: Share | None = None
+    closed: Share | None = None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """One cause: what became of it, its evidence in words, its experiments, what to do about it.
+
+    `weight` is how strongly the evidence speaks for it, -1 to 1. `share` is the part of the gap that it explains.
+    """
+
+    cause: str
+    summary: str
+    status: Literal["confirmed", "suspected", "refuted", "untested"]
+    weight: float
+    share: Share | None = None
+    evidence: list[str] = []
+    experiments: list[Experiment] = []
+    remedy: list[str] = []
+    references: list[str] = []
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """What was explained: why `slow` is worse than `fast` by `metric`, or what limits `slow` (`fast` is then null).
+
+    `gap` is their ratio, `slow` over `fast`. `unexplained` is the part of it that no confirmed cause accounts for.
+    `differences` is what is set differently on the two paths, seen before anything was timed.
+    """
+
+    test: str
+    metric: str
+    slow: str
+    fast: str | None
+    gap: float | None
+    unexplained: float | None
+    differences: list[str] = []
+    evidence_seconds: float = 0.0
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of `pathgauge compare`, whole: whoever has it can redo the statistics.
+    """One run of `pathgauge compare` or `pathgauge explain`, whole: whoever has it can redo the statistics.
+
+    Of `explain`, `explained` says what was asked, `explanations` what was found, the likeliest cause first, and
+    `top_cause` names it where it is confirmed or suspected.
 
     `wire` says how each wire was made: rate in bit/s (null: unshaped), burst and limit in bytes, what is set in each
     namespace. `ended` is `complete`, `interrupted`, or `stopped: ` with the error's sentence.
@@ -240,4 +308,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     tests: list[TestRun]
     comparisons: list[Comparison]
     warnings: list[str] = []
+    explained: Explained | None = None
+    explanations: list[Explanation] = []
+    top_cause: str | None = None
     slices: list[Slice] = []

@@ -118,6 +118,11 @@ def _retransmits(row: Slice, kind: TestKind) -> tuple[float, float] | None:
     return None if row.retransmits is None else (float(row.retransmits), _seconds(row, kind.active))
 
 
+def _rtt(row: Slice, kind: TestKind) -> tuple[float, float] | None:
+    seconds = _seconds(row, kind.active)
+    return None if row.rtt_seconds is None else (row.rtt_seconds * seconds, seconds)
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -166,6 +171,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("cycles_per_byte", "cycles/byte", "lower", 0.05, "the machine's CPU cycles for a byte", _cycles),
         Metric("cycles_per_transaction", "cycles/transaction", "lower", 0.05, "the machine's cycles for one", _cycles),
+        Metric("rtt", "s", "lower", 0.10, "smoothed round-trip time as TCP sees it at the slices' ends", _rtt),
         Metric("retransmits", "segments/s", "lower", 0.10, "segments sent again", _retransmits, judged="sums"),
     )
 }

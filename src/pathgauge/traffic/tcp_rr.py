@@ -19,7 +19,7 @@ KIND = TestKind(
     pattern="transactions",
     active="local",
     primary="transaction_rate",
-    metrics=(*METRICS, "retransmits"),
+    metrics=(*METRICS, "rtt", "retransmits"),
     parameters=TRANSACTIONS | TCP,
     complete=complete,
 )

@@ -8,7 +8,7 @@ from pathgauge.traffic.parameters import Parameters
 SEND_SIZE = 65536
 RECEIVE_SIZE = 131072  # the kernel's default receive buffer, which is netperf's default too
 
-METRICS = ("goodput", *CPU_METRICS, *DEMAND_METRICS, "cycles_per_byte", "retransmits")
+METRICS = ("goodput", *CPU_METRICS, *DEMAND_METRICS, "cycles_per_byte", "rtt", "retransmits")
 
 
 def complete(parameters: Parameters, mtu: int) -> Parameters:

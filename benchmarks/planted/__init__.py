@@ -1,0 +1,1 @@
+"""Causes planted by plain commands, and what `pathgauge explain` makes of them."""

@@ -1,0 +1,113 @@
+"""Runs the planted scenarios and says how often `explain` was right: `python -m benchmarks.planted.campaign`.
+
+Resumable (each outcome is a line of --file), shardable (--shard 1/4), seeded. Needs root, ip, tc, nft and ethtool.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.planted.scenarios import Scenario, every
+from benchmarks.planted.topology import two_paths
+from benchmarks.runs import resume
+
+Outcome = dict[str, Any]
+PATIENCE = 60.0  # s beyond the budget
+SORTS = {
+    "single": "one cause, top cause right",
+    "pair": "two causes, both found",
+    "decoy": "harmless differences, nothing confirmed",
+    "none": "no difference, nothing confirmed",
+}
+
+
+def ask(scenario: Scenario, budget: float) -> Outcome:
+    """Plant, ask, compare with what was planted."""
+    with two_paths(scenario.make, scenario.both, scenario.bad, scenario.good) as (good, bad):
+        command = [
+            sys.executable, "-m", "pathgauge", "explain", "--quiet", "--json", "-", "--allow-changes",
+            "--path", f"good={good.argument}", "--path", f"bad={bad.argument}", "--test", scenario.test,
+            "--max-time", f"{budget:g}", *scenario.options,
+        ]  # fmt: skip
+        began = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=budget + PATIENCE, check=False)
+        took = time.monotonic() - began
+    if done.returncode != 0:
+        return {"sort": scenario.sort, "right": False, "seconds": round(took, 1), "error": done.stderr[-400:]}
+    found = json.loads(done.stdout)
+    confirmed = [each["cause"] for each in found["explanations"] if each["status"] == "confirmed"]
+    suspected = [each["cause"] for each in found["explanations"] if each["status"] == "suspected"]
+    return {
+        "sort": scenario.sort,
+        "planted": ["|".join(sorted(names)) for names in scenario.causes],
+        "right": _right(scenario, found["top_cause"], confirmed, suspected),
+        "top": found["top_cause"],
+        "confirmed": confirmed,
+        "suspected": suspected,
+        "metric": found["explained"]["metric"],
+        "gap": found["explained"]["gap"],
+        "unexplained": found["explained"]["unexplained"],
+        "seconds": round(took, 1),
+    }
+
+
+def _right(scenario: Scenario, top: str | None, confirmed: Sequence[str], suspected: Sequence[str]) -> bool:
+    if scenario.sort == "single":
+        return top in scenario.causes[0]
+    if scenario.sort == "pair":
+        named = {*confirmed, *suspected}
+        return all(names & named for names in scenario.causes)
+    return not confirmed
+
+
+def report(found: Sequence[Outcome]) -> None:
+    """The table, and the shares."""
+    print("| scenario | planted | top cause | gap (metric) | seconds | right |")
+    print("|---|---|---|---|---|---|")
+    for each in sorted(found, key=lambda one: str(one["run"])):
+        gap = "" if not each.get("gap") else f"{each['gap']:.2f} ({each['metric']})"
+        planted = ", ".join(each.get("planted", [])) or "nothing"
+        print(f"| {each['run']} | {planted} | {each.get('top') or 'none'} | {gap} | {each['seconds']} "
+              f"| {'yes' if each['right'] else 'no'} |")  # fmt: skip
+    print()
+    for sort, words in SORTS.items():
+        of = [each for each in found if each["sort"] == sort]
+        if of:
+            right = sum(each["right"] for each in of)
+            print(f"{words}: {right} of {len(of)} ({100 * right / len(of):.0f} %), "
+                  f"median {statistics.median(each['seconds'] for each in of):.0f} s")  # fmt: skip
+
+
+def main() -> None:
+    """Run what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--file", type=Path, default=Path("planted.jsonl"))
+    parser.add_argument("--seed", type=int, default=1, help="fixes the order of the scenarios")
+    parser.add_argument("--shard", default="1/1", help="which part of them, K/N")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds that explain may take for each")
+    parser.add_argument("--only", default="", help="only scenarios whose name holds this")
+    parser.add_argument("--rounds", type=int, default=1, help="how often those with nothing to find are asked")
+    chosen = parser.parse_args()
+    part, parts = map(int, chosen.shard.split("/"))
+    known = {scenario.name: scenario for scenario in every()}
+    names = [f"{name}" for name in known if chosen.only in name]
+    names += [
+        f"{name}#{number}"
+        for number in range(2, chosen.rounds + 1)
+        for name, scenario in known.items()
+        if scenario.sort in ("none", "decoy") and chosen.only in name
+    ]
+    random.Random(chosen.seed).shuffle(names)
+    names = names[part - 1 :: parts]
+    report(resume(chosen.file, names, lambda name: ask(known[name.partition("#")[0]], chosen.budget)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The table of planted causes: each with what is done to the bad path, what is asked, and what may be answered.
+
+`{c}`, `{m}` and `{s}` are the client's, the middle's and the server's namespaces.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.planted.topology import Make
+
+TBF = "tc -n {space} qdisc add dev {device} root tbf rate {rate} burst {burst} limit {limit}"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`causes` are the acceptable answers of a single cause; of two at once, each a set of its own.
+
+    `beside` are commands that run as long as the question does; `sort` is single, pair, decoy or none.
+    """
+
+    name: str
+    causes: tuple[frozenset[str], ...]
+    make: Make = "direct"
+    both: Sequence[str] = ()
+    bad: Sequence[str] = ()
+    good: Sequence[str] = ()
+    options: Sequence[str] = ()
+    beside: Sequence[str] = ()
+    sort: str = "single"
+    test: str = "TCP_STREAM"
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def one(*names: str) -> tuple[frozenset[str], ...]:
+    return (frozenset(names),)
+
+
+def shaped(rate: str, burst: str = "256kb", limit: str = "3mb") -> list[str]:
+    """Both directions of a direct path or one with a middle."""
+    ends = [("{c}", "eth0"), ("{s}", "eth0")]
+    return [
+        TBF.replace("{space}", space).replace("{device}", device).replace("{rate}", rate).replace("{burst}", burst)
+        .replace("{limit}", limit)
+        for space, device in ends
+    ]  # fmt: skip
+
+
+def sysctl(space: str, name: str, value: str) -> str:
+    return f"ip netns exec {{{space}}} sysctl -qw {name}={value!r}"
+
+
+def rules(count: int, hook: str = "output") -> str:
+    """A table of rules that match nothing."""
+    body = "".join(
+        f" ip saddr 203.0.113.{number % 250} tcp dport {number % 60000 + 1} drop;" for number in range(count)
+    )
+    return f"chain x {{{{ type filter hook {hook} priority 0;{body} }}}}"
+
+
+def nft(space: str, text: str) -> str:
+    return f"ip netns exec {{{space}}} nft 'table inet planted {{{{ {text}; }}}}'"
+
+
+def every() -> Iterator[Scenario]:
+    yield from _windows()
+    yield from _sends()
+    yield from _transport()
+    yield from _offloads()
+    yield from _queues()
+    yield from _processors()
+    yield from _work()
+    yield from _pairs()
+    yield from _decoys()
+
+
+def _windows() -> Iterator[Scenario]:
+    for size in ("8K", "32K"):
+        yield Scenario(f"receive-window-{size}", one("receive-window"), options=[f"--set=bad.remote-buffer={size}"])
+    for most in (16384, 65536):
+        command = sysctl("s", "net.ipv4.tcp_rmem", f"4096 {most} {most}")
+        yield Scenario(f"receive-window-rmem-{most}", one("receive-window"), bad=[command])
+    for size in ("8K", "16K"):
+        yield Scenario(f"send-buffer-{size}", one("send-buffer"), options=[f"--set=bad.local-buffer={size}"])
+    command = sysctl("c", "net.ipv4.tcp_wmem", "4096 8192 8192")
+    yield Scenario("send-buffer-wmem-8192", one("send-buffer"), bad=[command])
+    for read in (256, 1024):
+        yield Scenario(f"slow-reader-{read}", one("slow-reader"), options=[f"--set=bad.receive-size={read}"])
+    both = [sysctl("s", "net.ipv4.tcp_rmem", "4096 16384 6291456")]
+    command = sysctl("s", "net.ipv4.tcp_moderate_rcvbuf", "0")
+    yield Scenario("receive-autotuning-16K", one("receive-autotuning"), both=both, bad=[command])
+
+
+def _sends() -> Iterator[Scenario]:
+    for small in ("100", "1400", "4K"):
+        yield Scenario(f"small-sends-{small}", one("small-sends"), options=[f"--set=bad.send-size={small}"])
+    for size in ("100", "400"):
+        yield Scenario(f"tinygrams-{size}", one("tinygrams"),
+                       options=["--send-size", size, "--set=bad.nodelay=on"])  # fmt: skip
+    for size in ("2000", "4000"):
+        yield Scenario(f"nagle-delayed-ack-{size}", one("nagle-delayed-ack"), test="TCP_RR",
+                       options=["--request-size", size, "--set=good.nodelay=on"])  # fmt: skip
+    yield Scenario("nagle-1000", one("nagle"), both=shaped("1gbit"),
+                   options=["--send-size", "1000", "--set=good.nodelay=on", "--metric", "rtt"])  # fmt: skip
+
+
+def _transport() -> Iterator[Scenario]:
+    for limit in ("20kb", "60kb"):
+        good = shaped("500mbit", "128kb", "3mb")
+        yield Scenario(f"shallow-queue-{limit}", one("shallow-queue", "swallowed-congestion-signal"), make="routed",
+                       good=good, bad=shaped("500mbit", "128kb", limit),
+                       options=["--congestion", "cubic"])  # fmt: skip
+    for burst in ("1600", "5000"):
+        yield Scenario(f"shaper-burst-{burst}", one("shaper-burst"), good=shaped("1gbit"),
+                       bad=shaped("1gbit", burst))  # fmt: skip
+    for name in ("reno", "cubic"):
+        drop = nft("s", "chain x {{ type filter hook input priority 0; numgen random mod 200 0 drop; }}")
+        command = sysctl("c", "net.ipv4.tcp_congestion_control", name)
+        yield Scenario(f"congestion-control-{name}", one("congestion-control"), both=[drop], bad=[command])
+    for one_in in (100, 1000):
+        drop = nft("s", f"chain x {{{{ type filter hook input priority 0; numgen random mod {one_in} 0 drop; }}}}")
+        yield Scenario(f"random-loss-{one_in}", one("random-loss"), bad=[drop], options=["--congestion", "cubic"])
+    for rate in ("64kbit", "256kbit"):
+        yield Scenario(f"ack-path-{rate}", one("ack-path"),
+                       bad=[f"tc -n {{s}} qdisc add dev eth0 root tbf rate {rate} burst 4kb limit 100kb"])  # fmt: skip
+    for mtu in ("600", "1000"):
+        both = [f"ip netns exec {{{end}}} ethtool -K eth0 tso off gso off" for end in "cs"]
+        yield Scenario(f"mtu-{mtu}", one("mtu"), both=both,
+                       bad=[f"ip -n {{{end}}} link set eth0 mtu {mtu}" for end in "cs"])  # fmt: skip
+    for rate in ("2mb", "10mb"):
+        yield Scenario(f"standing-queue-{rate}", one("standing-queue", "lost-back-pressure"), make="routed",
+                       good=shaped("500mbit", "128kb", "400kb"), bad=shaped("500mbit", "128kb", rate),
+                       options=["--congestion", "cubic"])  # fmt: skip
+
+
+def _offloads() -> Iterator[Scenario]:
+    yield Scenario("segmentation-off-tso", one("segmentation-offload-off"),
+                   bad=["ip netns exec {c} ethtool -K eth0 tso off"])  # fmt: skip
+    yield Scenario("segmentation-off-tso-gso", one("segmentation-offload-off"),
+                   bad=["ip netns exec {c} ethtool -K eth0 tso off gso off"])  # fmt: skip
+    yield Scenario("segmentation-off-middle", one("segmentation-offload-off"), make="bridge",
+                   bad=["ip netns exec {m} ethtool -K s0 tso off"])  # fmt: skip
+    both = [f"ip netns exec {{{end}}} ethtool -K eth0 tso off" for end in "c"]
+    yield Scenario("receive-coalescing-off", one("receive-coalescing-off"), both=both,
+                   good=["ip netns exec {s} ethtool -K eth0 gro on"])  # fmt: skip
+    for segments in (1, 4):
+        yield Scenario(f"gso-limit-{segments}", one("gso-limit"),
+                       bad=[f"ip -n {{c}} link set eth0 gso_max_segs {segments}"])  # fmt: skip
+    yield Scenario("checksum-in-software", one("checksum-in-software"),
+                   bad=["ip netns exec {c} ethtool -K eth0 tx off"])  # fmt: skip
+    yield Scenario("scatter-gather-off", one("scatter-gather-off"),
+                   bad=["ip netns exec {c} ethtool -K eth0 sg off"])  # fmt: skip
+
+
+def _queues() -> Iterator[Scenario]:
+    calls = [sysctl("m", "net.bridge.bridge-nf-call-iptables", "1")]
+    quiet = [sysctl("m", "net.bridge.bridge-nf-call-iptables", "0")]
+    wire = [TBF.replace("{space}", "{m}").replace("{device}", "s0").replace("{rate}", "1gbit")
+            .replace("{burst}", "128kb").replace("{limit}", "3mb")]  # fmt: skip
+    for size in ("64K", "1400"):
+        yield Scenario(f"lost-back-pressure-{size}", one("lost-back-pressure"), make="bridge", both=wire, good=quiet,
+                       bad=calls, options=["--send-size", size, "--congestion", "cubic"])  # fmt: skip
+    for rate in ("200mbit", "1gbit"):
+        yield Scenario(f"rate-limit-{rate}", one("rate-limit"), bad=shaped(rate)[:1])
+    for size in ("4K", "16K"):
+        yield Scenario(f"udp-receive-overflow-{size}", one("udp-receive-overflow"), test="UDP_STREAM",
+                       options=[f"--set=bad.remote-buffer={size}"])  # fmt: skip
+
+
+def _processors() -> Iterator[Scenario]:
+    for cpu in ("0", "1"):
+        yield Scenario(f"cpu-placement-{cpu}", one("cpu-placement"), test="TCP_STREAM",
+                       options=["--local-cpu", cpu, f"--set=good.remote-cpu={1 - int(cpu)}",
+                                f"--set=bad.remote-cpu={cpu}"])  # fmt: skip
+
+
+def _work() -> Iterator[Scenario]:
+    for count in (300, 2000):
+        yield Scenario(f"firewall-rules-{count}", one("firewall-rules"), bad=[nft("c", rules(count))],
+                       test="TCP_RR" if count == 300 else "TCP_STREAM")  # fmt: skip
+    masquerade = "chain x {{ type nat hook postrouting priority 100; oifname s0 masquerade; }}"
+    yield Scenario("nat-masquerade", one("nat", "extra-hops"), make="routed", bad=[nft("m", masquerade)], test="TCP_RR")
+
+
+def _pairs() -> Iterator[Scenario]:
+    yield Scenario("small-sends-and-window", (frozenset({"small-sends"}), frozenset({"receive-window"})), sort="pair",
+                   options=["--set=bad.send-size=1400", "--set=bad.remote-buffer=8K"])  # fmt: skip
+    yield Scenario("small-sends-and-send-buffer", (frozenset({"small-sends"}), frozenset({"send-buffer"})), sort="pair",
+                   options=["--set=bad.send-size=1400", "--set=bad.local-buffer=16K"])  # fmt: skip
+    yield Scenario("segmentation-and-rules",
+                   (frozenset({"segmentation-offload-off"}), frozenset({"firewall-rules"})), sort="pair",
+                   bad=["ip netns exec {c} ethtool -K eth0 tso off", nft("c", rules(300))])  # fmt: skip
+    yield Scenario("window-and-placement", (frozenset({"receive-window"}), frozenset({"cpu-placement"})), sort="pair",
+                   options=["--local-cpu", "0", "--set=bad.remote-buffer=8K", "--set=bad.remote-cpu=0"])  # fmt: skip
+
+
+def _decoys() -> Iterator[Scenario]:
+    yield Scenario("none-direct", (), sort="none")
+    yield Scenario("none-bridge", (), make="bridge", sort="none")
+    yield Scenario("none-rr", (), test="TCP_RR", sort="none")
+    yield Scenario("decoy-txqueuelen", (), sort="decoy", bad=["ip -n {c} link set eth0 txqueuelen 50"])
+    yield Scenario("decoy-few-rules", (), sort="decoy", bad=[nft("c", rules(3))])
+    yield Scenario("decoy-wmem", (), sort="decoy", bad=[sysctl("c", "net.ipv4.tcp_wmem", "4096 16384 8388608")])
+    yield Scenario("decoy-mtu", (), sort="decoy", bad=["ip -n {c} link set eth0 mtu 1490"])
+    yield Scenario("decoy-buffer", (), sort="decoy", both=shaped("200mbit"),
+                   options=["--set=bad.remote-buffer=1M"])  # fmt: skip
