@@ -9,7 +9,8 @@ from pathgauge.options import OPTIONS, Texts, texts_of
 from pathgauge.quantities import quoted_file
 
 GREATEST_FILE = 2**20
-_OF_ONE_RUN = ("json", "quiet", "config", "print-config")
+NOT_IN_A_FILE = ("config", "print-config")
+_OF_ONE_RUN = ("json", "quiet", *NOT_IN_A_FILE)
 
 
 def written(paths: Sequence[str], texts: Texts) -> str:
@@ -51,8 +52,9 @@ def read_config(path: str) -> tuple[Sequence[str], Texts]:
         raise UserError(
             f"--config: {quoted_file(path)}: paths is not a list of texts", hint='paths = ["host", "macvlan"]'
         )
-    if "config" in table:
-        raise UserError(f"--config: {quoted_file(path)} names another file", hint="leave config out of the file")
+    for name in NOT_IN_A_FILE:
+        if name in table or name.replace("-", "_") in table:
+            raise UserError(f"--config: {quoted_file(path)}: {name} is for the command line", hint="leave it out")
     try:
         return paths, texts_of(table, output=True)
     except UserError as error:

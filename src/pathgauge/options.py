@@ -5,7 +5,7 @@ command line, a file and Python go one way and get the same messages.
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING
@@ -100,27 +100,23 @@ def _parse_path(text: str) -> object:
 
 
 def _parse_wire(text: str) -> dict[str, int]:
-    keys: dict[str, Callable[[str], int]] = {
-        "rate": quantities.parse_rate,
-        "burst": quantities.parse_size,
-        "limit": quantities.parse_size,
-        "mtu": _mtu,
-    }
     found: dict[str, int] = {}
     for item in text.split(","):
-        key, _, value = (part.strip() for part in item.partition("="))
-        if key not in keys or key in found:
-            hint = f"its keys are {', '.join(keys)}, each once: --wire rate=1gbit,limit=3M"
+        key, equals, value = (part.strip() for part in item.partition("="))
+        hint = f"its keys are {', '.join(WIRE_KEYS)}, each once: --wire rate=1gbit,limit=3M"
+        if not equals or key in found:
             raise UserError(f"{quoted(text)} does not describe a wire", hint=hint)
-        found[key] = keys[key](value)
+        if key not in WIRE_KEYS:
+            raise UserError(f"a wire has no {quoted(key)}; {nearest(key, WIRE_KEYS)}", hint=hint)
+        found[key] = WIRE_KEYS[key](value)
     return found
 
 
-def parameter_named(key: str) -> Option:
-    """The test parameter of that name (`-` and `_` alike); UserError with the nearest right one."""
+def parameter_named(key: str, others: Iterable[str] = ()) -> Option:
+    """The test parameter of that name (`-` and `_` alike); UserError with the nearest right one, of `others`, too."""
     option = OPTIONS.get(key.strip().replace("_", "-"))
     if option is None or not option.parameter:
-        names = [other.name for other in OPTIONS.values() if other.parameter]
+        names = [*(other.name for other in OPTIONS.values() if other.parameter), *others]
         raise UserError(
             f"there is no test parameter {quoted(key)}; {nearest(key, names)}", hint="for example send-size=64K"
         )
@@ -134,7 +130,7 @@ def _parse_setting(text: str) -> tuple[str, str, object]:
         raise UserError(f"{quoted(text)} sets nothing", hint="type NAME.KEY=VALUE, such as macvlan.nodelay=on")
     if (lab_key := key.strip()) in LAB_KEYS:
         return path.strip(), lab_key, LAB_KEYS[lab_key](value)
-    option = parameter_named(key)
+    option = parameter_named(key, LAB_KEYS)
     return path.strip(), option.field, option.parse(value)
 
 
@@ -192,6 +188,13 @@ def _parse_address(text: str) -> tuple[str, str]:
 def _mtu(text: str) -> int:
     return quantities.parse_whole(text, LEAST_MTU, GREATEST_MTU, "MTU")
 
+
+WIRE_KEYS: dict[str, Callable[[str], int]] = {
+    "rate": quantities.parse_rate,
+    "burst": quantities.parse_size,
+    "limit": quantities.parse_size,
+    "mtu": _mtu,
+}
 
 # The keys of --set that are no test parameters: what they change, they change in the lab, on a wire of the path's own.
 LAB_KEYS: dict[str, Callable[[str], object]] = {
@@ -337,6 +340,9 @@ def given(arguments: argparse.Namespace) -> Texts:
     return found
 
 
+TABLES = ("path", "set", "wire", "address", "margin", "vary")  # whose values may be a table in a file and in Python
+
+
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -346,7 +352,7 @@ def _scalar(value: object) -> str:
 
 
 def _pairs(name: str, table: Mapping[object, object]) -> list[str]:
-    """A table as texts: margin and wire KEY=VALUE, set NAME.KEY=VALUE, vary KEY=V1,V2."""
+    """A table as texts: KEY=VALUE, of set NAME.KEY=VALUE, of vary KEY=V1,V2; a wire's keys are one text."""
     texts = []
     for key, value in table.items():
         if name == "set" and isinstance(value, Mapping):
@@ -355,12 +361,12 @@ def _pairs(name: str, table: Mapping[object, object]) -> list[str]:
             texts.append(f"{key}={','.join(map(_scalar, value))}")
         else:
             texts.append(f"{key}={_scalar(value)}")
-    return texts
+    return [",".join(texts)] if name == "wire" else texts
 
 
 def as_texts(option: Option, value: object) -> list[str]:
     """A typed value of a file or of Python as the texts that the command line would have had."""
-    if isinstance(value, Mapping) and option.name in ("margin", "wire", "set", "vary"):
+    if isinstance(value, Mapping) and option.name in TABLES:
         texts = _pairs(option.name, value)
     elif isinstance(value, list | tuple):
         texts = [_scalar(item) for item in value]

@@ -46,7 +46,7 @@ def test_options_of_every_type(tmp_path: Path) -> None:
         ("send-size = [1, 2]", "takes one value, not 2"),
         ("seed = 1979-05-27", "a value cannot be"),
         ("paths = 5", "paths is not a list"),
-        ('config = "x"', "names another file"),
+        ('config = "x"', "config is for the command line"),
         ("a = " + "[" * 5000, "is not TOML"),
     ],
 )

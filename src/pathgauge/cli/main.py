@@ -34,7 +34,7 @@ VERBS = {
     "show": "print the table of a results document again",
     "netperf": "be netperf: its command line, against any netserver",
     "netserver": "be netserver: serve netperf, stock or ours",
-    "schema": "print the JSON Schema of the results document",
+    "schema": "print the JSON Schema of the results document, or of a file for --config",
     "completion": "print the completion script of a shell",
 }
 _MODULES = {"schema": "schema_"}
