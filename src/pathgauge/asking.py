@@ -10,7 +10,7 @@ from pathgauge import attaching
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
 from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, OPTIONS
-from pathgauge.paths.endpoint import parse_server
+from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic.kind import TestKind
@@ -160,9 +160,12 @@ def _check_shape(specs: Sequence[PathSpec], tests: Sequence[TestKind], vary: Var
     if vary is None:
         if len(specs) == 1:
             name = specs[0].name
+            another = f"pathgauge compare host {name}"
+            if specs[0].kind == EXISTING:
+                another = "another --path NAME=FROM,TO"
             raise UserError(
                 f"a comparison needs two paths, and {quoted(name)} is one",
-                hint=f"pathgauge compare host {name}, or --vary KEY=V1,V2 to compare settings of one path",
+                hint=f"{another}, or --vary KEY=V1,V2 to compare settings of one path",
             )
         return
     if len(specs) != 1:

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Sequence
 
 from pathgauge.errors import UserError
-from pathgauge.options import OPTIONS, Texts, texts_of
+from pathgauge.options import OPTIONS, Texts, parse_values, texts_of
 from pathgauge.quantities import quoted_file
 
 GREATEST_FILE = 2**20
@@ -56,6 +56,8 @@ def read_config(path: str) -> tuple[Sequence[str], Texts]:
         if name in table or name.replace("-", "_") in table:
             raise UserError(f"--config: {quoted_file(path)}: {name} is for the command line", hint="leave it out")
     try:
-        return paths, texts_of(table, output=True)
+        texts = texts_of(table, output=True)
+        parse_values(texts)  # here, where it is known that they are the file's
     except UserError as error:
         raise UserError(f"--config: {quoted_file(path)}: {error}", hint=error.hint) from None
+    return paths, texts

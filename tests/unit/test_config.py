@@ -45,6 +45,8 @@ def test_options_of_every_type(tmp_path: Path) -> None:
         ("send-size = ", "is not TOML"),
         ("send-size = [1, 2]", "takes one value, not 2"),
         ("seed = 1979-05-27", "a value cannot be"),
+        ("[set.macvlan]\nnodelai = true", "did you mean nodelay"),
+        ("max-time = 'soon'", "--max-time"),
         ("paths = 5", "paths is not a list"),
         ('config = "x"', "config is for the command line"),
         ("a = " + "[" * 5000, "is not TOML"),

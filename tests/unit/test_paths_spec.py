@@ -108,3 +108,9 @@ def test_a_kind_cannot_be_registered_twice() -> None:
     option = KindOption("x", ("1",), "1", "made up")
     with pytest.raises(ValueError, match="registered twice"):
         register("host", summary="another", options=[option])(kinds()["host"].build)
+
+
+def test_what_set_changes_is_told_from_a_kinds_own_options() -> None:
+    with pytest.raises(UserError, match="'mtu' is no option of the kind vxlan") as caught:
+        parse_paths(["host", "vxlan:mtu=1450"])
+    assert caught.value.hint.startswith("--set NAME.mtu=1450")

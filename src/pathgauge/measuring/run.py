@@ -83,6 +83,15 @@ class Run:
             self.warnings.append(text)
             self.observer.warning(text)
 
+    def warn_of_gaps(self) -> None:
+        """Tell of paths on this machine that could not be followed to their end."""
+        for name, path in self.lab.paths.items():
+            if path.gap is not None and path.server_namespace is not None:
+                last = path.devices[path.gap.before - 1]
+                self.warn(
+                    f"{name}: how it goes on after {last.name} in {last.namespace} is not known: {path.gap.reason}"
+                )
+
     def measure(self, engine: Engine, place: int) -> None:
         """Run the test at that place of the request to its end, or for its share of the time in one of several labs."""
         request = self.request
@@ -207,6 +216,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
                     environment = collect(rootless=lab.rootless, cycles=cycles is not None)
                     run = Run(request, observer, seed, lab, environment)
                 run.lab, run.labs = lab, number
+                run.warn_of_gaps()
                 arms = len(request.vary[1]) if request.vary else len(request.paths)
                 engine = stack.enter_context(Engine(lab, arms, cycles))
                 for place in range(len(request.tests)):

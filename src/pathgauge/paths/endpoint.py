@@ -11,13 +11,14 @@ from pathgauge.paths.containers import container_pid
 from pathgauge.paths.namespaces import is_root_capable
 from pathgauge.paths.spec import NAME
 from pathgauge.paths.types import NETSERVER, Found, PathSpec
-from pathgauge.quantities import parse_whole, quoted
+from pathgauge.quantities import clean, parse_whole, quoted
 
 NAMED = Path("/run/netns")
 EXISTING = "existing"
 FORMS = "local, netns:NAME, pid:N or container:NAME"
 GREATEST_PORT = 65535
 NETSERVER_PORT = 12865
+_MOST_LISTED = 20
 _FORMS = tuple(
     re.compile(form)
     for form in (
@@ -95,10 +96,14 @@ def _named(name: str) -> str:
     file = NAMED / name
     if not file.exists():
         known = sorted(each.name for each in NAMED.iterdir()) if NAMED.is_dir() else []
+        listed = ", ".join(map(clean, known[:_MOST_LISTED])) + (", ..." if len(known) > _MOST_LISTED else "")
         raise UserError(
             f"there is no network namespace called {quoted(name)}",
-            hint=f"there are: {', '.join(known)}" if known else f"none has a name; ip netns add {name} makes one",
+            hint=f"there are: {listed}" if known else f"none has a name; ip netns add {name} makes one",
         )
+    if not os.path.ismount(file):
+        raise UserError(f"{name} is a namespace's name, and no namespace is behind it any more",
+                        hint=f"ip netns del {name}")  # fmt: skip
     return str(file)
 
 
@@ -108,6 +113,8 @@ def _of_process(pid: int, lack: str) -> str:
         raise UserError(lack, hint="see: ps -e")
     try:
         os.stat(file)
+    except FileNotFoundError:
+        raise UserError(f"process {pid} has ended, and nobody has waited for it yet", hint="see: ps -e") from None
     except OSError:
         raise UserError(f"the namespace of process {pid} may not be looked at", hint="run pathgauge as root") from None
     return file

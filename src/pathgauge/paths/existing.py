@@ -78,7 +78,12 @@ class ExistingTopology(Topology):
     def _legs(self, spec: PathSpec, client: LabSpace, server: LabSpace | None, asked: str) -> dict[Family, Leg]:
         """By family: the address asked for, or the server's first that the client reaches by a device of its own."""
         there = [asked] if server is None else _addresses(server, inner=client is server)
-        known = ", ".join(there) or "it has none"
+        if not there:
+            raise UserError(
+                f"{spec.name}: {spec.options['to']} has no address by which others could reach it",
+                hint="give it one, or name an end that has: ip addr add ADDRESS/PREFIX dev DEVICE",
+            )
+        known = ", ".join(there)
         if asked not in ("", *there):
             raise UserError(f"{spec.name}: {asked} is no address of {spec.options['to']}", hint=f"its own: {known}")
         legs: dict[Family, Leg] = {}
@@ -97,8 +102,11 @@ class ExistingTopology(Topology):
                 hint=f"addresses of {spec.options['to']}: {known}; name one that only it has: FROM,TO,ADDRESS",
             )
         if not legs:
+            no_route = f"{spec.name}: {spec.options['from']} has no route to {asked or spec.options['to']}"
+            if server is None:
+                raise UserError(no_route, hint=f"see its routes with: ip route get {asked}")
             raise UserError(
-                f"{spec.name}: {spec.options['from']} has no route to {asked or spec.options['to']}",
+                no_route,
                 hint=f"addresses of {spec.options['to']}: {known}; name one that is reached: FROM,TO,ADDRESS",
             )
         return legs

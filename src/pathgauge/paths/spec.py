@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from pathgauge.errors import UserError
 from pathgauge.paths.registry import Kind, kinds
-from pathgauge.paths.types import PathSpec
+from pathgauge.paths.types import OFFLOADS, PathSpec
 from pathgauge.quantities import quoted
 
 MAX_PATHS = 64
+_SET = ("rate", "mtu", *OFFLOADS)  # what --set changes
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 
@@ -64,6 +65,11 @@ def _parse_options(kind: Kind, text: str) -> dict[str, str]:
     said: dict[str, str] = {}
     for item in text.split(",") if text else ():
         key, equals, value = item.partition("=")
+        if key not in known and key in _SET and equals:
+            raise UserError(
+                f"{quoted(key)} is no option of the kind {kind.name}; every path's devices have it",
+                hint=f"--set NAME.{key}={value}, with the path's name",
+            )
         if not known:
             raise UserError(f"the kind {kind.name} has no options", hint=f"type {kind.name}")
         if key not in known:
