@@ -28,6 +28,7 @@ def look(hand: ByHand, one: str, other: str, address: str = "") -> Placed:
     try:
         (placed,) = topology.build([spec], WireSpec())
     finally:
+        topology.close()
         for space in topology.spaces.values():
             os.close(space.namespace)
             os.close(space.counters)
