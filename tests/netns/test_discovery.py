@@ -1,7 +1,10 @@
 """Which devices a path that exists runs through: followed through bridges, routers and what devices stand on."""
 
 import os
+import subprocess
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +12,8 @@ from pathgauge.errors import UserError
 from pathgauge.paths.existing import ExistingTopology
 from pathgauge.paths.messages import Placed
 from pathgauge.paths.types import Found, PathSpec, WireSpec
-from tests.netns.by_hand import ByHand, between, by_hand
+from tests.netns.by_hand import ByHand, between, by_hand, ip
+from tests.netns.lab_processes import wait_until
 
 pytestmark = pytest.mark.usefixtures("require_root")
 
@@ -156,3 +160,33 @@ def test_an_address_of_ones_own_is_refused(hand: ByHand) -> None:
     hand.address("c", "eth0", "10.77.0.2/24")
     with pytest.raises(UserError, match=r"10\.77\.0\.2 is an address of a's own"):
         look(hand, "a", "c")
+
+
+def test_looking_at_many_paths_that_cannot_be_followed_ends_soon(hand: ByHand) -> None:
+    bridged(hand)
+    hand.ip("b", "link", "set", "eth0", "down")
+    one, other = (f"/run/netns/{hand.name(short)}" for short in "ab")
+    found, ends = Found(one, other, "10.77.0.3"), {"from": "a", "to": "b"}
+    specs = [PathSpec(f"p{number}", "existing", ends, found=found) for number in range(9)]
+    topology, began = ExistingTopology(), time.monotonic()
+    placed = topology.build(specs, WireSpec())
+    topology.close()
+    for space in topology.spaces.values():
+        os.close(space.namespace)
+        os.close(space.counters)
+    assert all(each.gap is not None for each in placed)
+    assert time.monotonic() - began < 8, "a keeper has ten seconds"
+
+
+def test_a_namespace_without_a_name_is_found_by_a_process_in_it(hand: ByHand) -> None:
+    between(hand)
+    hand.forward("r")
+    with subprocess.Popen(["ip", "netns", "exec", hand.name("r"), "sleep", "60"]) as sleeper:
+        try:
+            wait_until(lambda: Path(f"/proc/{sleeper.pid}/comm").read_text() == "sleep\n", 5)
+            ip("netns", "del", hand.name("r"))
+            found = look(hand, "a", "b", "10.77.2.2")
+        finally:
+            sleeper.kill()
+    assert [each.namespace for each in found.devices][1:3] == [f"pid:{sleeper.pid}"] * 2
+    assert found.gap is None

@@ -225,7 +225,8 @@ class Walk:
                 return port.name
             now = time.monotonic()
             began = began or now
-            if now > began + _LEARNING_SECONDS:
+            if now > began + min(_LEARNING_SECONDS, self.known.patience):
+                self.known.patience -= now - began
                 raise _OutOfSight(f"{bridge} in {space.name} has not learnt where {hop.to} is")
             if now > asked + _PROBE_SECONDS:
                 self.probe()

@@ -1,9 +1,10 @@
 """Namespaces that exist and are known here: those of the paths' ends, and those that packets run through."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from pathgauge.errors import MachineError
@@ -11,6 +12,8 @@ from pathgauge.paths.sight import seen_from
 from pathgauge.paths.spaces import LabSpace
 
 NAMED = Path("/run/netns")
+AT_ONCE = 64
+PATIENCE_SECONDS = 5.0  # less than a keeper's controller waits for it
 MOST_SEARCHED = 4096  # namespaces of the machine that are tried for one that a device leads to
 
 Identity = tuple[int, int]
@@ -18,9 +21,13 @@ Identity = tuple[int, int]
 
 @dataclass(slots=True)
 class KnownSpaces:
-    """By identity. `spaces`, a dictionary of the caller's, has those under names; descriptors stay open with it."""
+    """By identity. `spaces`, a dictionary of the caller's, has those under names; descriptors stay open with it.
+
+    `patience` is how long, in s, looking at all paths may still wait for neighbours to learn of each other.
+    """
 
     spaces: dict[str, LabSpace]
+    patience: float = PATIENCE_SECONDS
     identities: dict[Identity, LabSpace] = field(default_factory=dict)
 
     def add(self, name: str, file: str) -> LabSpace:
@@ -47,18 +54,25 @@ class KnownSpaces:
         found = seen_from(space.namespace, lambda sight: sight.ids([each.namespace for each in known]))
         if number in found:
             return known[found.index(number)]
-        for name, file in _elsewhere(self.identities):
-            try:
-                descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                continue
-            try:
-                (theirs,) = seen_from(space.namespace, lambda sight, it=descriptor: sight.ids([it]))  # type: ignore[misc]
-            finally:
-                os.close(descriptor)
-            if theirs == number:
-                return self.add(name, file)
+        others = _elsewhere(self.identities)
+        while batch := list(islice(others, AT_ONCE)):
+            file = _with_id(space, number, batch)
+            if file is not None:
+                return self.add(*file)
         return None
+
+
+def _with_id(space: LabSpace, number: int, batch: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+    """Of names and files of namespaces, the one that has that id in a namespace."""
+    with ExitStack() as stack:
+        opened: list[tuple[int, tuple[str, str]]] = []
+        for each in batch:
+            with suppress(OSError):  # it is gone meanwhile
+                descriptor = os.open(each[1], os.O_RDONLY | os.O_CLOEXEC)
+                stack.callback(os.close, descriptor)
+                opened.append((descriptor, each))
+        ids = seen_from(space.namespace, lambda sight: sight.ids([descriptor for descriptor, _ in opened]))
+    return next((each for (_, each), theirs in zip(opened, ids, strict=True) if theirs == number), None)
 
 
 def _elsewhere(known: Mapping[Identity, LabSpace]) -> Iterator[tuple[str, str]]:
