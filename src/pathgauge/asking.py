@@ -9,11 +9,11 @@ import msgspec
 from pathgauge import attaching
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
-from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, OPTIONS
+from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, MOST_PARALLEL, OPTIONS
 from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.quantities import nearest, quoted
-from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.kind import FAIRNESS, TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 
@@ -40,7 +40,8 @@ def build(
     if explaining:
         values = {"test": (EXPLAINED,), **values}
         _check_explained(specs, values)
-    tests = _tests(values)
+    parallel = _parallel(values)
+    tests = [kind.of_many() for kind in _tests(values)] if parallel else _tests(values)
     if not explaining or vary is not None:
         _check_shape(specs, tests, vary, named="test" in values)
     given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
@@ -66,6 +67,7 @@ def build(
         wire=wire(values),
         attachment=attaching.build(values, specs),
         server_port=cast("tuple[str, int]", values.get("server", ("", 0)))[1],
+        parallel=parallel,
         metrics=_metrics(values, tests),
         margins=_margins(values),
         command=tuple(command),
@@ -93,6 +95,8 @@ def _check_explained(specs: Sequence[PathSpec], values: Mapping[str, object]) ->
     for option in ("server", "labs", "blocks", "slice"):
         if option in values:
             raise UserError(f"--{option} is for compare: explain chooses it", hint="leave it out")
+    if values.get("parallel"):
+        raise UserError("explain looks into one connection at a time, and --parallel into many", hint="leave it out")
 
 
 def _existing(paths: Sequence[str], values: Mapping[str, object]) -> tuple[PathSpec, ...]:
@@ -132,6 +136,20 @@ def _copies(values: Mapping[str, object]) -> int:
     if "copies" in values and "server" in values:
         raise UserError("--copies are built in a lab of ours, and a --server is elsewhere", hint="leave one out")
     return cast("int", values.get("copies", 1))
+
+
+def _parallel(values: Mapping[str, object]) -> bool:
+    copies = _copies(values)
+    if not values.get("parallel", False):
+        return False
+    if copies == 1:
+        raise UserError("--parallel measures copies at once, and there is one of each path", hint="--copies 10")
+    if copies > MOST_PARALLEL:
+        raise UserError(
+            f"{copies} copies are more than the {MOST_PARALLEL} that can be measured at once",
+            hint=f"--copies {MOST_PARALLEL}, or without --parallel: one at a time",
+        )
+    return True
 
 
 def _changed(specs: Sequence[PathSpec], settings: Settings, *, elsewhere: bool) -> tuple[PathSpec, ...]:
@@ -243,6 +261,10 @@ def _metrics(values: Mapping[str, object], tests: Sequence[TestKind]) -> tuple[s
     metrics = tuple(dict.fromkeys(cast("Sequence[str]", values.get("metric", ()))))
     for metric in metrics:
         if not any(metric in kind.metrics for kind in tests):
+            if metric == FAIRNESS:
+                raise UserError(
+                    "fairness is among copies that run at once", hint="--copies 10 --parallel --metric fairness"
+                )
             having = [kind.name for kind in TESTS.values() if metric in kind.metrics]
             raise UserError(
                 f"{' nor '.join(kind.name for kind in tests)} has no metric {metric}",

@@ -30,6 +30,7 @@ DEFAULT_PATHS = ("host", "macvlan")
 GREATEST_CPU = 8191
 LEAST_BLOCKS, GREATEST_BLOCKS = 5, 100_000
 LEAST_LABS, GREATEST_LABS = 5, 1000
+MOST_PARALLEL = 500  # copies; a machine's tables of neighbours hold 1024
 GREATEST_COPIES = 4000  # a wire has room for some more addresses
 LONGEST_DEVICE = 15
 LEAST_MTU, GREATEST_MTU = 1280, 65535  # IPv6 takes no less
@@ -271,6 +272,8 @@ OPTIONS: dict[str, Option] = {
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
         Option("copies", "N", "build each path so many times on its wire, as a host of many containers has them",
                _copies, "1", LAB),
+        Option("parallel", "", "measure all copies of a path at once, not one at a time",
+               quantities.parse_switch, "off", LAB, flag=True),
         Option("server", "netperf://HOST[:PORT]", "measure against a netserver elsewhere, from this machine's --device",
                _parse_server, "one of our own, in the lab", LAB),
         Option("device", "NAME", "with --server: the device that leads there", _parse_device, "none", LAB),

@@ -11,6 +11,7 @@ import pytest
 
 from pathgauge.paths.journal import FOLDER_VARIABLE
 from tests.netns.lab_processes import keepers, run, wait_until
+from tests.netns.runs import QUICK, compare, measure, rows
 
 # Asked are 2 s and 1 s of a machine of its own (see benchmarks/scale.py); a test's may be busy with other things.
 UP_SECONDS, GONE_SECONDS = 10.0, 8.0
@@ -80,3 +81,52 @@ def test_more_than_there_is_room_for(journal: Path) -> None:
         refused = run("lab", "up", "macvlan", "--copies", wrong, check=False)
         assert refused.returncode == 2
         assert "--copies" in refused.stderr
+
+
+def test_copies_measured_one_at_a_time() -> None:
+    found = measure("host", "macvlan", "--copies", "6", "--test", "TCP_RR", "--blocks", "5", *QUICK)
+    assert [path["copies"] for path in found["paths"]] == [6, 6]
+    assert found["tests"][0]["copies"] == []
+    assert {row["void"] for row in found["slices"]} == {None}
+    assert not rows(found, "fairness")
+
+
+@pytest.mark.parametrize("test", ["TCP_STREAM", "TCP_RR", "UDP_STREAM", "TCP_MAERTS"])
+def test_copies_measured_at_once(test: str) -> None:
+    command = ("host", "macvlan", "bridge", "--copies", "8", "--parallel", "--test", test, "--blocks", "5", *QUICK)
+    found = measure(*command, "--max-time", "60s")
+    (run_of_test,) = found["tests"]
+    assert run_of_test["blocks"] == 5
+    copies = {each["path"]: each for each in run_of_test["copies"]}
+    assert list(copies) == ["host", "macvlan", "bridge"]
+    for name, each in copies.items():
+        assert len(each["rates"]) == 8
+        assert 1 / 8 <= each["fairness"] <= 1.0
+        slices = [row for row in found["slices"] if row["path"] == name]
+        assert {row["void"] for row in slices} == {None}
+        assert all(1 / 8 <= row["fairness"] <= 1.0 for row in slices)
+    for row in rows(found, "transaction_rate" if test == "TCP_RR" else "goodput"):
+        total = sum(copies[row["candidate"]["path"]]["rates"])
+        assert row["candidate"]["estimate"] == pytest.approx(total, rel=0.5)
+    assert all(0 < row["candidate"]["estimate"] <= 1.0 for row in rows(found, "fairness"))
+    assert all(0 < row["candidate"]["estimate"] < 1.2 for row in rows(found, "cpu_local"))  # all loops are on one CPU
+
+
+def test_what_copies_did_is_told_in_words() -> None:
+    command = (
+        "macvlan",
+        "--copies",
+        "4",
+        "--parallel",
+        "--test",
+        "TCP_RR",
+        "--vary",
+        "nodelay=on,off",
+        "--blocks",
+        "5",
+    )
+    printed = compare(*command, *QUICK).stdout
+    assert "TCP_RR, nodelay=on: 4 copies at once, each " in printed
+    assert "; fairness (Jain) " in printed
+    printed = compare("host", "macvlan", "--copies", "4", "--test", "TCP_RR", "--blocks", "5", *QUICK).stdout
+    assert "Of each path 4 copies stood, one of them in use at a time." in printed

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from pathgauge.measuring.loop import (
     MESSAGES_IN_SLICE,
     SHORTEST_SHAPED,
     SHORTEST_SLICE,
+    TURN_SECONDS,
     WARMUP,
     Outcome,
     Plan,
@@ -97,6 +99,22 @@ def test_the_pilot_gives_a_slow_arm_longer_slices() -> None:
 def test_a_shaped_wire_gets_longer_slices() -> None:
     fast = TwinArm("fast", rate=3e9)
     assert pilot([fast, fast], 10.0, None, None, shaped=True).slice == SHORTEST_SHAPED
+
+
+def test_in_a_crowd_every_loop_has_its_turn() -> None:
+    fast = TwinArm("fast", rate=3e11)
+    lone, many = (pilot([fast, fast], 100.0, None, None, crowd=crowd) for crowd in (1, 101))
+    assert many.slice == pytest.approx(lone.slice + 100 * TURN_SECONDS)
+    assert many.warmup >= WARMUP + 100 * TURN_SECONDS
+    assert pilot([fast], 10.0, 0.5, 0.1, crowd=101).slice == 0.5
+
+
+def test_what_an_arm_tells_of_each_copy_is_kept() -> None:
+    arm = TwinArm("a")
+    measure = arm.measure
+    arm.measure = lambda ramp, seconds: replace(measure(ramp, seconds), rates=(1.0, 2.0))  # type: ignore[method-assign]
+    block = run_block([arm], 3, PLAN, random.Random(1))
+    assert [measured.rates for measured in block.slices["a"]] == [(1.0, 2.0), (1.0, 2.0)]
 
 
 def test_the_pilot_leaves_room_for_blocks_and_keeps_what_is_given() -> None:

@@ -1,14 +1,17 @@
 """A slice counts only if its path's devices carried it, and no other path's did."""
 
 import random
+from dataclasses import replace
 
 import msgspec
 import pytest
 
 from arms_twin import TwinArm
 from pathgauge.counters.link import LinkCounters
-from pathgauge.measuring.verify import why_void
+from pathgauge.measuring.crowd import summed
+from pathgauge.measuring.verify import why_crowd_void, why_void
 from pathgauge.paths.types import DeviceRef
+from pathgauge.results.document import Slice
 from pathgauge.traffic.registry import TESTS
 
 OWN = DeviceRef("macvlan", "mv0", "own", "macvlan", 1500, "noqueue", {})
@@ -48,6 +51,36 @@ def test_traffic_over_another_path_voids_it() -> None:
     reason = why(counters(1_050_000), counters(1_050_000), stray=50_000)
     assert reason is not None
     assert "another path" in reason
+
+
+def crowd_why(rows: list[Slice], carried: dict[tuple[str, str], int], test: str = "TCP_STREAM") -> str | None:
+    """Two copies with a device each, and the wire's end that both share."""
+    devices = [[replace(OWN, namespace=name), WIRE] for name in ("one", "two")]
+    before = {key: counters() for key in carried}
+    after = {key: counters(amount, packets=amount // 1000) for key, amount in carried.items()}
+    whole = summed(rows, TESTS[test])
+    return why_crowd_void(whole, list(zip(rows, devices, strict=True)), TESTS[test], [], before, after)
+
+
+def test_what_copies_share_must_have_carried_the_sum() -> None:
+    row = TwinArm("a", rate=1e6).measure(0.0, 1.0).row
+    rows = [msgspec.structs.replace(row, bytes_received=amount, total_bytes_received=amount) for amount in (10**6, 10)]
+    enough = {("one", "mv0"): 1_000_100, ("two", "mv0"): 100, ("server", "s0"): 1_000_200}
+    assert crowd_why(rows, enough) is None
+    for key, amount in ((("one", "mv0"), 999_999), (("two", "mv0"), 9), (("server", "s0"), 1_000_009)):
+        reason = crowd_why(rows, enough | {key: amount})
+        assert reason is not None
+        assert key[0] in reason
+    nothing = [msgspec.structs.replace(row, bytes_received=0, total_bytes_received=0)] * 2
+    assert crowd_why(nothing, enough) == "nothing came through"
+
+
+def test_every_transaction_of_every_copy_has_its_packets() -> None:
+    row = TwinArm("a", rate=1e6).measure(0.0, 1.0).row
+    rows = [msgspec.structs.replace(row, total_bytes_received=0, transactions=done) for done in (700, 400)]
+    enough = {("one", "mv0"): 700_000, ("two", "mv0"): 400_000, ("server", "s0"): 1_100_000}
+    assert crowd_why(rows, enough, "TCP_RR") is None
+    assert "1099 packets" in str(crowd_why(rows, enough | {("server", "s0"): 1_099_999}, "TCP_RR"))
 
 
 def test_nothing_moved_is_void() -> None:

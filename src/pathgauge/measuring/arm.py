@@ -43,6 +43,7 @@ CONNECTION_SECONDS = 86400.0  # after which a forgotten loop ends by itself
 WHOLE_DATAGRAM = 65535
 GREETING_BYTES = 16
 GREETINGS = 6  # half a second apart
+GOLDEN = 0.618033988749895  # steps of that part of a whole spread evenly over it, however many there are
 NO_MIN_RTT = 2**32 - 1  # what the kernel says before it has measured one
 
 
@@ -62,7 +63,10 @@ class EndMoment:
 
 @dataclass(slots=True)
 class EngineArm:
-    """One path with one test's parameters, over the native engine. `index` is its place on the board."""
+    """One path with one test's parameters, over the native engine. `index` is its place on the board.
+
+    Where the path has `copies` (it is the first of them), each connection goes by another, and the rest are idle.
+    """
 
     engine: Engine
     name: str
@@ -73,6 +77,8 @@ class EngineArm:
     others: tuple[tuple[str, str], ...] = ()
     quiet_seconds: float = 0.005
     port: int = 0
+    copies: tuple[BuiltPath, ...] = ()
+    opened: int = 0
 
     @property
     def local(self) -> int:
@@ -119,6 +125,7 @@ class EngineArm:
 
     def open(self) -> None:
         """Make a fresh connection, with a loop at each end of it; the active one waits for its order."""
+        self._take_turns()
         family: Literal["ipv4", "ipv6"] = "ipv6" if self.parameters.ipv6 else "ipv4"
         path = self.path
         # Between ends that were not built here addresses may be translated in ways that cannot be known.
@@ -166,6 +173,17 @@ class EngineArm:
             hint="is there a firewall that lets only TCP through? try --test TCP_STREAM --test TCP_RR",
         )
 
+    def _take_turns(self) -> None:
+        if len(self.copies) > 1:
+            before = self.path
+            self.path = self.copies[int(self.opened * GOLDEN % 1.0 * len(self.copies))]
+            if (self.path.server_namespace, self.path.server_addresses) != (
+                before.server_namespace,
+                before.server_addresses,
+            ):
+                self.port = 0
+        self.opened += 1
+
     def warm(self, seconds: float) -> Warmed:
         """Run uncounted."""
         board = self.engine.board
@@ -176,26 +194,25 @@ class EngineArm:
         return Warmed(took, after[3] - before[3])
 
     def _run(self, seconds: float) -> None:
-        self.engine.board.order(self.active, RUN)
+        self.order_run()
         time.sleep(seconds)
+
+    def order_run(self) -> None:
+        """Let the active loop run."""
+        self.engine.board.order(self.active, RUN)
 
     def measure(self, ramp: float, seconds: float) -> Measured:
         """One slice: ramp, edge, run, edge, pause, drain; then see whether the path's devices carried it."""
-        engine, board = self.engine, self.engine.board
-        links = engine.lab.link_counters()
-        before = board.live(self.active), board.live(self.passive)[1]
-        board.clear_histogram(self.active)
+        links = self.engine.lab.link_counters()
+        before = self.totals()
         self._run(ramp)
         first = self._edges()
         time.sleep(seconds)
         second = self._edges()
         self._pause()
-        after = board.live(self.active)
-        sent, lost, received = after[0] - before[0][0], after[5] - before[0][5], board.live(self.passive)[1] - before[1]
-        carried = engine.lab.link_counters()
-        row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
+        row, latency = self.piece(before, first, second)
+        carried = self.engine.lab.link_counters()
         void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.path.rate)
-        latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
         return Measured(row=msgspec.structs.replace(row, void=void), latency=latency, tcp=self._tcp(first, second))
 
     def _tcp(self, first: "Edges", second: "Edges") -> tuple[TcpInfo, TcpInfo] | None:
@@ -203,19 +220,55 @@ class EngineArm:
         start, stop = ((edges[0] if local else edges[1]).tcp_info for edges in (first, second))
         return (decode(start), decode(stop)) if start and stop else None
 
-    def _edges(self) -> "Edges":
+    def totals(self) -> tuple[int, int, int]:
+        """Bytes sent, messages lost and bytes received so far, at the start of a slice."""
         board = self.engine.board
-        asked = [(slot, board.ask_edge(slot)) for slot in (self.passive, self.active)]
-        machine = self.engine.moment()
+        board.clear_histogram(self.active)
+        sent = board.live(self.active)
+        return sent[0], sent[5], board.live(self.passive)[1]
+
+    def piece(
+        self,
+        before: tuple[int, int, int],
+        first: "Edges",
+        second: "Edges",
+    ) -> tuple[Slice, Histogram | None]:
+        """A slice that was paused and drained: its row, and the latencies of its transactions."""
+        board = self.engine.board
+        active = board.live(self.active)
+        sent, lost = active[0] - before[0], active[5] - before[1]
+        received = board.live(self.passive)[1] - before[2]
+        row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
+        latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
+        return row, latency
+
+    def _edges(self) -> "Edges":
+        asked = self.ask_edges()
+        return self.take_edges(asked, self.engine.moment())
+
+    def ask_edges(self) -> list[tuple[int, int]]:
+        """Ask both loops for their counters as they are now."""
+        return [(slot, self.engine.board.ask_edge(slot)) for slot in (self.passive, self.active)]
+
+    def take_edges(self, asked: list[tuple[int, int]], machine: MachineMoment) -> "Edges":
+        """What they answered: the local end, the remote one, and the machine as it was then."""
+        board = self.engine.board
         for slot, edge in asked:
             self._await(slot, partial(board.wait_edge, slot, edge))
         edges = {slot: EndMoment(*board.edge(slot, edge)) for slot, edge in asked}
         return edges[self.local], edges[self.remote], machine
 
     def _pause(self) -> None:
-        board = self.engine.board
-        board.order(self.active, PAUSE)
-        self._await(self.active, partial(board.wait_state, self.active, PAUSED))
+        self.order_pause()
+        self.settle()
+
+    def order_pause(self) -> None:
+        """Let the active loop stop after the message it is at."""
+        self.engine.board.order(self.active, PAUSE)
+
+    def settle(self) -> None:
+        """Wait until it has stopped and the path is empty."""
+        self._await(self.active, partial(self.engine.board.wait_state, self.active, PAUSED))
         if self.kind.pattern == "stream":
             self._drain()
 

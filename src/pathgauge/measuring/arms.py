@@ -8,6 +8,7 @@ import msgspec
 
 from pathgauge.errors import UserError
 from pathgauge.measuring.arm import EngineArm
+from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import ServerArm
@@ -22,29 +23,44 @@ FRAME_BITS = 12_000
 Shown = dict[str, str | int | bool | None]
 
 
-def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[EngineArm | ServerArm]:
+AnyArm = EngineArm | ServerArm | Crowd
+
+
+def places(request: Request) -> int:
+    """How many connections of one test stand at a time."""
+    arms = len(request.vary[1]) if request.vary else len(request.paths)
+    return arms * (request.paths[0].copies if request.parallel else 1)
+
+
+def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[AnyArm]:
     """One arm for each path, or for each value of `vary`; the first is the baseline. Raises UserError."""
     paths = engine.lab.paths
     mtu = min(path.mtu for path in paths.values())
     common = placed(request.parameters)  # before any arm's own changes, so that one end's CPU never moves the other's
     if request.against_netserver:
         return _against_server(request, engine, kind, mtu)
-    arms: list[EngineArm] = []
+    arms: list[AnyArm] = []
+    index = 0
     for name, path, changes in _variants(request, paths, kind):
         parameters = placed(msgspec.structs.replace(common, **changes))
         _check_family(name, path, ipv6=parameters.ipv6)
-        arms.append(
+        copies, others = (path, *path.copies), _devices_of_others(path, paths.values())
+        made = [
             EngineArm(
                 engine=engine,
                 name=name,
-                path=path,
+                path=copy,
                 kind=kind,
                 parameters=kind.complete(parameters, mtu),
-                index=len(arms),
-                others=_devices_of_others(path, paths.values()),
+                index=number,
+                others=others,
                 quiet_seconds=_quiet(path.rate),
+                copies=() if request.parallel else copies,
             )
-        )
+            for number, copy in enumerate(copies if request.parallel else copies[:1], start=index)
+        ]
+        index += len(made)
+        arms.append(Crowd(made, others) if request.parallel else made[0])
     return arms
 
 
@@ -126,6 +142,12 @@ def _variants(
 
 
 def _devices_of_others(path: BuiltPath, paths: Iterable[BuiltPath]) -> tuple[tuple[str, str], ...]:
-    own = {(device.namespace, device.name) for device in path.devices}
-    every = {(d.namespace, d.name) for other in paths for d in other.devices if d.role == "own"}
+    own = {(device.namespace, device.name) for copy in (path, *path.copies) for device in copy.devices}
+    every = {
+        (device.namespace, device.name)
+        for other in paths
+        for copy in (other, *other.copies)
+        for device in copy.devices
+        if device.role == "own"
+    }
     return tuple(sorted(every - own))

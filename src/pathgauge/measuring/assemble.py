@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 import msgspec
 
@@ -12,6 +13,7 @@ from pathgauge.measuring.request import Request
 from pathgauge.paths.types import OFFLOADS, BuiltPath
 from pathgauge.results.document import (
     Comparison,
+    Copies,
     Device,
     Environment,
     Gap,
@@ -20,6 +22,9 @@ from pathgauge.results.document import (
     Slice,
     TestRun,
 )
+from pathgauge.statistics.fairness import jain
+from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.parameters import Parameters
 
 
@@ -66,6 +71,7 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
         server_namespace=path.server_namespace_name,
         addresses=addresses,
         devices=devices,
+        copies=1 + len(path.copies),
         gap=None if path.gap is None else Gap(before=path.gap.before, reason=path.gap.reason),
     )
 
@@ -96,7 +102,24 @@ def describe_test(question: Question, outcomes: Sequence[Outcome], baseline: Par
         seconds=sum(outcome.seconds for outcome in outcomes),
         connections=list(first.connections),
         loop_rates=dict(question.loop_rates),
+        copies=_copies(question.kind, outcomes),
     )
+
+
+def _copies(kind: TestKind, outcomes: Sequence[Outcome]) -> list[Copies]:
+    """What each copy got over all valid blocks, where copies ran at once."""
+    slices: dict[str, list[tuple[float, ...]]] = {}
+    for block in (block for outcome in outcomes for block in outcome.blocks if block.void is None):
+        for name, every in block.slices.items():
+            slices.setdefault(name, []).extend(measured.rates for measured in every if measured.rates)
+    bits = 8.0 if kind.pattern == "stream" else 1.0
+    unit = METRICS[kind.primary].unit_for(kind)
+    found = []
+    for name, slices_of_path in slices.items():
+        rates = [bits * fmean(copy) for copy in zip(*slices_of_path, strict=True)]
+        if rates:
+            found.append(Copies(path=name, unit=unit, rates=rates, fairness=jain(rates)))
+    return found
 
 
 def rows(outcomes: Iterable[Outcome]) -> list[Slice]:

@@ -71,7 +71,8 @@ class Engine:
         return self
 
     def _start(self, name: End, memory: int, slots: int) -> EndProcess:
-        every = [(path.client_namespace, path.server_namespace) for path in self.lab.paths.values()]
+        paths = [each for path in self.lab.paths.values() for each in (path, *path.copies)]
+        every = [(path.client_namespace, path.server_namespace) for path in paths]
         spaces = {space for pair in every if (space := pair[name == "remote"]) is not None}
         return EndProcess.start(
             name, board=memory, slots=slots, user_namespace=self.lab.user_namespace, namespaces=sorted(spaces)

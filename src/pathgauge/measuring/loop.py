@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -23,6 +23,7 @@ BLOCKS_IN_BUDGET = 10  # at least so many must fit, or the run could not settle 
 WARMUP = 0.03
 RAMP_SHARE = 4  # each slice's ramp is this part of the warm-up
 VOID_BLOCKS_IN_A_ROW = 5
+TURN_SECONDS = 0.004  # of one among several loops on a CPU: a tick of a kernel with HZ=250
 RARER = 50  # blocks, for each of which one more block is waited for until the next look
 
 
@@ -66,18 +67,26 @@ Seen = TypeVar("Seen", bound=Standing)
 
 
 def pilot(
-    arms: Sequence[Arm], budget: float, slice_seconds: float | None, warmup: float | None, *, shaped: bool = False
+    arms: Sequence[Arm],
+    budget: float,
+    slice_seconds: float | None,
+    warmup: float | None,
+    *,
+    shaped: bool = False,
+    crowd: int = 1,
 ) -> Plan:
     """Choose the lengths that were not given: a slice holds some hundred messages on the slowest arm.
 
     Slices of 20 ms gave the most information a second where messages are plenty; where they are few (a shaped wire, a
-    long path), counting them is what limits a slice, and it gets longer.
+    long path), counting them is what limits a slice, and it gets longer. Where each arm is a `crowd` of so many loops
+    on one CPU, each of them has its turn in every part of a slice.
     """
     warm = WARMUP if warmup is None else warmup
     least_ramp = SHORTEST_SHAPED_RAMP if shaped and warmup is None else 0.0
     if slice_seconds is not None:
         return Plan(warm, max(least_ramp, warm / RAMP_SHARE), slice_seconds)
-    shortest = SHORTEST_SHAPED if shaped else SHORTEST_SLICE
+    turns = TURN_SECONDS * (crowd - 1)
+    shortest = (SHORTEST_SHAPED if shaped else SHORTEST_SLICE) + turns
     longest, drain = shortest, 0.0
     for arm in arms:
         arm.open()
@@ -92,7 +101,7 @@ def pilot(
     afforded = budget / BLOCKS_IN_BUDGET / len(arms) - 1.5 * warm - 3 * drain
     chosen = max(shortest, min(longest, LONGEST_SLICE, afforded / 2))
     if warmup is None:
-        warm = max(WARMUP, chosen / 4)
+        warm = max(WARMUP + turns, chosen / 4)
     return Plan(warm, max(least_ramp, warm / RAMP_SHARE), chosen)
 
 
@@ -105,6 +114,7 @@ def run_test(
     plan: Plan | None = None,
     blocks: int | None = None,
     shaped: bool = False,
+    crowd: int = 1,
     lab: int = 0,
     generator: random.Random,
     outcome: Outcome,
@@ -118,7 +128,7 @@ def run_test(
     are valid, and ends. `tell` is called after each block, between slices.
     """
     begin = time.monotonic()
-    outcome.plan = plan or pilot(arms, budget, slice_seconds, warmup, shaped=shaped)
+    outcome.plan = plan or pilot(arms, budget, slice_seconds, warmup, shaped=shaped, crowd=crowd)
     at = blocks or MINIMUM_BLOCKS
     current: tuple[Seen, ...] = ()
     longest = 0.0
@@ -169,7 +179,7 @@ def run_block(arms: Sequence[Arm], number: int, plan: Plan, generator: random.Ra
     for position, arm in enumerate([*order, *reversed(order)]):
         measured = arm.measure(plan.ramp, plan.slice)
         row = msgspec.structs.replace(measured.row, lab=lab, block=number, position=position)
-        slices[arm.name].append(Measured(row, measured.latency))
+        slices[arm.name].append(replace(measured, row=row))
     for arm in arms:
         arm.close()
     return Block(number, slices, time.monotonic() - start, lab)

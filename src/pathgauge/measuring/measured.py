@@ -11,11 +11,14 @@ from pathgauge.results.latency import Histogram
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One slice, with its transactions' latencies where it has any, and the active end's TCP_INFO at both edges."""
+    """One slice, with its transactions' latencies where it has any, and the active end's TCP_INFO at both edges; of a
+    crowd, each copy's rate instead.
+    """
 
     row: Slice
     latency: Histogram | None = None
     tcp: tuple[TcpInfo, TcpInfo] | None = None
+    rates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from pathgauge.errors import NoValidBlock
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble, ceiling
 from pathgauge.measuring.arm import EngineArm
+from pathgauge.measuring.arms import AnyArm
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import Outcome, Plan, run_test
 from pathgauge.measuring.measured import Block
 from pathgauge.measuring.observer import Observer, Progress
 from pathgauge.measuring.request import Request
-from pathgauge.measuring.server_arm import SLICE_SECONDS, ServerArm
+from pathgauge.measuring.server_arm import SLICE_SECONDS
 from pathgauge.paths.lab import Lab
 from pathgauge.results.document import Comparison, Environment, Result
 from pathgauge.results.environment import collect
@@ -39,7 +40,7 @@ class Gathered:
     """One test as far as it got, in one lab after another; `arms` are the last lab's."""
 
     kind: TestKind
-    arms: Sequence[EngineArm | ServerArm]
+    arms: Sequence[AnyArm]
     question: Question
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -96,6 +97,8 @@ class Run:
         """Run the test at that place of the request to its end, or for its share of the time in one of several labs."""
         request = self.request
         kind = TESTS[request.tests[place]]
+        if request.parallel:
+            kind = kind.of_many()
         arms = arms_of.build(request, engine, kind)
         if place == len(self.tests):
             self.tests.append(Gathered(kind, arms, self._question(kind, arms)))
@@ -114,6 +117,7 @@ class Run:
             plan=earlier,
             blocks=request.blocks,
             shaped=kind.pattern == "stream" and any(arm.path.rate is not None for arm in arms),
+            crowd=request.paths[0].copies if request.parallel else 1,
             lab=self.labs - 1,
             generator=random.Random(f"{self.seed} {kind.name}" + (f" {self.labs}" if self.labs > 1 else "")),
             outcome=outcome,
@@ -124,7 +128,7 @@ class Run:
         if self.labs == request.labs:
             self.observer.test_done(gathered.final())
 
-    def _question(self, kind: TestKind, arms: Sequence[EngineArm | ServerArm]) -> Question:
+    def _question(self, kind: TestKind, arms: Sequence[AnyArm]) -> Question:
         request = self.request
         baseline, *candidates = (arms_of.shown(kind, arm.parameters) for arm in arms)
         return Question(
@@ -161,7 +165,7 @@ class Run:
             )
         )
 
-    def _warn_of(self, kind: TestKind, arms: Sequence[EngineArm | ServerArm], outcome: Outcome) -> None:
+    def _warn_of(self, kind: TestKind, arms: Sequence[AnyArm], outcome: Outcome) -> None:
         test = kind.name
         for arm, seen in zip(arms, outcome.connections, strict=False):
             for option, asked, got in (
@@ -217,8 +221,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
                     run = Run(request, observer, seed, lab, environment)
                 run.lab, run.labs = lab, number
                 run.warn_of_gaps()
-                arms = len(request.vary[1]) if request.vary else len(request.paths)
-                engine = stack.enter_context(Engine(lab, arms, cycles))
+                engine = stack.enter_context(Engine(lab, arms_of.places(request), cycles))
                 for place in range(len(request.tests)):
                     run.measure(engine, place)
     except BaseException as cause:

@@ -32,24 +32,61 @@ def why_void(
     seconds = row.remote_seconds if kind.passive == "remote" else row.local_seconds
     if rate is not None and 8 * row.bytes_received > ABOVE_WIRE * rate * seconds:
         return "more came through than the wire carries: its shaper's burst was still being spent"
-    asked = row.transactions if kind.pattern == "transactions" else 0
-    for device in devices:
-        if device.role == "passed":
-            continue
-        key = device.namespace, device.name
-        carried = _carried(before, after, key)
-        if carried < row.total_bytes_received:
-            return (
-                f"{device.name} in {device.namespace} carried {carried} bytes of {row.total_bytes_received}: "
-                "the traffic took another path"
-            )
+    return not_carried([(row, devices)], kind, before, after) or _strayed(row, kind, others, before, after)
+
+
+def why_crowd_void(
+    whole: Slice,
+    pieces: Sequence[tuple[Slice, Sequence[DeviceRef]]],
+    kind: TestKind,
+    others: Sequence[Key],
+    before: Mapping[Key, LinkCounters],
+    after: Mapping[Key, LinkCounters],
+    rate: int | None = None,
+) -> str | None:
+    """The same for many copies at once: `whole` is their sum, `pieces` what each did and by which devices. One that got
+    nothing through is no reason: that is what fairness tells.
+    """
+    return why_void(whole, kind, (), others, before, after, rate) or not_carried(pieces, kind, before, after)
+
+
+def not_carried(
+    pieces: Sequence[tuple[Slice, Sequence[DeviceRef]]],
+    kind: TestKind,
+    before: Mapping[Key, LinkCounters],
+    after: Mapping[Key, LinkCounters],
+) -> str | None:
+    """Which device did not carry what all slices that ran through it brought to their ends; None where each did."""
+    needs: dict[Key, tuple[int, int]] = {}
+    for row, devices in pieces:
+        asked = row.transactions if kind.pattern == "transactions" else 0
+        for device in devices:
+            if device.role != "passed":
+                key = device.namespace, device.name
+                needed, pairs = needs.get(key, (0, 0))
+                needs[key] = needed + row.total_bytes_received, pairs + asked
+    for (space, name), (needed, pairs) in needs.items():
+        carried = _carried(before, after, (space, name))
+        if carried < needed:
+            return f"{name} in {space} carried {carried} bytes of {needed}: the traffic took another path"
         # A message of few bytes is lost among ARP and ACKs; its packet is not, each way.
-        packets = _packets(before, after, key)
-        if packets < asked:
+        packets = _packets(before, after, (space, name))
+        if packets < pairs:
             return (
-                f"{device.name} in {device.namespace} carried {packets} packets each way of {asked} transactions: "
+                f"{name} in {space} carried {packets} packets each way of {pairs} transactions: "
                 "the traffic took another path"
             )
+    return None
+
+
+def _strayed(
+    row: Slice,
+    kind: TestKind,
+    others: Sequence[Key],
+    before: Mapping[Key, LinkCounters],
+    after: Mapping[Key, LinkCounters],
+) -> str | None:
+    asked = row.transactions if kind.pattern == "transactions" else 0
     for key in others:
         strayed = _carried(before, after, key)
         if strayed > STRAY_SHARE * row.total_bytes_received + STRAY_BYTES:

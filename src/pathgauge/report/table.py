@@ -6,8 +6,9 @@ table of their own, and one too narrow for that the same cells one below the oth
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 
-from pathgauge.quantities import clean, format_value
+from pathgauge.quantities import clean, format_value, significant
 from pathgauge.report import format as words
 from pathgauge.report.drawing import drawing
 from pathgauge.results.document import Comparison, Result
@@ -38,6 +39,7 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
     for path in result.paths:
         if path.kind == "existing":
             yield clean(f"{path.name}: {drawing(path)}")
+    yield from _copies(result)
     yield from _reasons(result, [*primary, *extra])
     if result.ended != "complete":
         yield clean(f"This run did not end by itself: {result.ended}.")
@@ -56,6 +58,23 @@ def _placement(result: Result) -> Iterator[str]:
     controls = dict.fromkeys(seen.congestion for test in result.tests for seen in test.connections if seen.congestion)
     if controls:
         yield clean(f"TCP congestion control: {', '.join(controls)}.")
+
+
+def _copies(result: Result) -> Iterator[str]:
+    """How many there were of each path, and, where they ran at once, what each of them got."""
+    built = max((path.copies for path in result.paths), default=1)
+    if built == 1:
+        return
+    if not any(test.copies for test in result.tests):
+        yield f"Of each path {built} copies stood, one of them in use at a time."
+    for test in result.tests:
+        for copies in test.copies:
+            least, middle, most = (format_value(find(copies.rates), copies.unit) for find in (min, median, max))
+            fair = "unknown" if copies.fairness is None else f"{significant(copies.fairness, 3)}"
+            yield clean(
+                f"{test.test}, {copies.path}: {len(copies.rates)} copies at once, each {least} to {most}, "
+                f"median {middle}; fairness (Jain) {fair}"
+            )
 
 
 def _rows(result: Result, metrics: Sequence[str]) -> tuple[list[Comparison], list[Comparison]]:

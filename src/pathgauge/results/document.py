@@ -107,7 +107,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 class PathDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A path as it was measured. `settings` are test parameters of this path alone (`--set`, `--vary`); `wire_rate`
-    is what its wire is shaped to, in bit/s.
+    is what its wire is shaped to, in bit/s. Of `copies` that were built the first is described.
     """
 
     name: str
@@ -121,6 +121,7 @@ class PathDescription(msgspec.Struct, frozen=True, kw_only=True):
     addresses: dict[str, str] = {}
     devices: list[Device] = []
     gap: Gap | None = None
+    copies: int = 1
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +155,17 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     congestion: str | None = None
 
 
+class Copies(msgspec.Struct, frozen=True, kw_only=True):
+    """What each copy of a path got when all ran at once: `rates` on average over the slices that count, in `unit`, in
+    the order of the copies; `fairness` is Jain's index of these (1: all the same, 1/N: one of N has all).
+    """
+
+    path: str
+    unit: str
+    rates: list[float]
+    fairness: float | None
+
+
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     """How one test was run over all its paths; `seconds` is its whole time, connecting and waiting included,
     `expected_blocks` what the first look forecast that it would take, `loop_rates` what each arm's loops do with no
@@ -178,13 +190,14 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     connections: list[Connection] = []
     loop_rates: dict[str, float] = {}
+    copies: list[Copies] = []
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One slice, raw. Counters are differences between its edges, but those called `total` and `messages_lost`
     (datagrams that the kernel refused or that got no answer), which run from its start to the drained end. `start` is
     seconds since the run began in its lab. Latency is an HDR histogram of ns, 3 significant digits (its V2 compressed
-    encoding in base64).
+    encoding in base64). Of copies that ran at once it is their sum, and `fairness` is Jain's index of what each got.
     """
 
     test: str
@@ -220,6 +233,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     rtt_seconds: float | None = None
     min_rtt_seconds: float | None = None
     latency: str | None = None
+    fairness: float | None = None
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):

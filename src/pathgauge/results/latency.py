@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -27,6 +29,16 @@ class Histogram:
         dense = np.frombuffer(raw, dtype=np.uint32)
         places = np.flatnonzero(dense)
         return cls(places, dense[places].astype(np.int64))
+
+    @classmethod
+    def summed(cls, histograms: "Sequence[Histogram]") -> "Histogram":
+        """All of them as one."""
+        import numpy as np
+
+        places, where = np.unique(np.concatenate([each.places for each in histograms]), return_inverse=True)
+        counts = np.zeros(len(places), dtype=np.int64)
+        np.add.at(counts, where, np.concatenate([each.counts for each in histograms]))
+        return cls(places, counts)
 
     def encode(self) -> str:
         """The V2 compressed encoding of HdrHistogram, in base64."""

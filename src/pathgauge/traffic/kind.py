@@ -1,7 +1,7 @@
 """What every kind of test has."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pathgauge.traffic.parameters import Parameters
@@ -34,7 +34,12 @@ class TestKind:
         """The end that receives the stream, or answers."""
         return "remote" if self.active == "local" else "local"
 
+    def of_many(self) -> "TestKind":
+        """The same test for copies that run at once: how evenly they share is a metric, too."""
+        return replace(self, metrics=(*self.metrics, FAIRNESS))
 
+
+FAIRNESS = "fairness"
 CPU_METRICS = ("cpu_local", "cpu_remote", "cpu_machine", "cpu_softirq", "cpu_steal")
 DEMAND_METRICS = ("service_demand_local", "service_demand_remote", "service_demand_machine")
 LATENCY_METRICS = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pathgauge.results.document import Better, Slice
-from pathgauge.traffic.kind import End, TestKind
+from pathgauge.traffic.kind import FAIRNESS, End, TestKind
 
 KIB = 1024
 Terms = Callable[[Slice, TestKind], tuple[float, float] | None]
@@ -123,6 +123,11 @@ def _rtt(row: Slice, kind: TestKind) -> tuple[float, float] | None:
     return None if row.rtt_seconds is None else (row.rtt_seconds * seconds, seconds)
 
 
+def _fairness(row: Slice, kind: TestKind) -> tuple[float, float] | None:
+    del kind
+    return None if row.fairness is None else (row.fairness, 1.0)
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -172,6 +177,7 @@ METRICS: dict[str, Metric] = {
         Metric("cycles_per_byte", "cycles/byte", "lower", 0.05, "the machine's CPU cycles for a byte", _cycles),
         Metric("cycles_per_transaction", "cycles/transaction", "lower", 0.05, "the machine's cycles for one", _cycles),
         Metric("rtt", "s", "lower", 0.10, "smoothed round-trip time as TCP sees it at the slices' ends", _rtt),
+        Metric(FAIRNESS, "1", "higher", 0.05, "Jain's index of what the copies got that ran at once", _fairness),
         Metric("retransmits", "segments/s", "lower", 0.10, "segments sent again", _retransmits, judged="sums"),
     )
 }
