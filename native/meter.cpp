@@ -35,12 +35,14 @@ bool Meter::await_run() {
     return true;
   }
   publish_state(slot_, State::paused);
-  while (order() == Order::pause && !expired()) {
+  Order seen = order();  // read once a round: a run that is over before it was noticed must not be taken for an end
+  while (seen == Order::pause && !expired()) {
     look();
     wait_order(slot_, Order::pause, idle_seconds);
+    seen = order();
   }
   publish_state(slot_, State::running);
-  return order() == Order::run;
+  return seen == Order::run;
 }
 
 void Meter::keep_pace() {

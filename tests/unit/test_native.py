@@ -217,6 +217,20 @@ def test_a_nudge_wakes_a_loop_that_sleeps(board: _native.Board) -> None:
     two.close()
 
 
+def test_a_run_that_is_over_before_it_was_noticed_ends_nothing(board: _native.Board) -> None:
+    client, server = udp_pair()
+    sender, _ = start(_native.send_stream, board, 0, over(client), _native.Buffers(1))
+    assert board.wait_state(0, PAUSED, 2.0)
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        board.order(0, RUN)
+        board.order(0, PAUSE)
+    assert board.wait_state(0, PAUSED, 2.0)
+    board.order(0, QUIT)
+    assert board.wait_state(0, ENDED, 2.0)
+    ended(sender, client, server)
+
+
 def test_a_loop_that_could_not_begin_is_told(board: _native.Board) -> None:
     board.fail(0, errno.ENOMEM)
     assert board.state(0) == ENDED
