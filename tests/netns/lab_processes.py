@@ -10,11 +10,13 @@ from pathlib import Path
 PATHGAUGE = [sys.executable, "-m", "pathgauge"]
 
 
-def run(*arguments: str, env: Mapping[str, str] | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run `pathgauge ARGUMENTS` to its end."""
+def run(
+    *arguments: str, env: Mapping[str, str] | None = None, check: bool = True, seconds: float = 30
+) -> subprocess.CompletedProcess[str]:
+    """Run `pathgauge ARGUMENTS` to its end, which must come within `seconds`."""
     environment = {**os.environ, **(env or {})}
     return subprocess.run(
-        [*PATHGAUGE, *arguments], env=environment, check=check, capture_output=True, text=True, timeout=30
+        [*PATHGAUGE, *arguments], env=environment, check=check, capture_output=True, text=True, timeout=seconds
     )
 
 

@@ -64,6 +64,7 @@ def facts(name: str = "slow", test: str = "TCP_STREAM", **given: Any) -> Facts:
             "reord_seen",
             "data_segs_out",
             "delivered_ce",
+            "bytes_retrans",
         }
         start = dataclasses.replace(nothing, **{key: 0 if key in grown else value for key, value in seen.items()})
         pairs = [(start, dataclasses.replace(stop, **seen))]

@@ -74,6 +74,11 @@ class Facts:
         return sum(row.bytes_received for row in self.rows)
 
     @property
+    def handed_over(self) -> float:
+        """Bytes sent from the slices' starts to their drained ends, those sent again included."""
+        return sum(row.total_bytes_sent for row in self.rows) + (self.grown("bytes_retrans") or 0.0)
+
+    @property
     def transactions(self) -> int:
         """Done in the evidence slices."""
         return sum(row.transactions for row in self.rows)
@@ -147,6 +152,13 @@ class Facts:
                     table, _, what = name.removeprefix(prefix).rpartition(".")
                     found.setdefault((space, table.replace(".", " ", 1)), {})[what] = int(value)
         return [(space, table, facts) for (space, table), facts in found.items()]
+
+    def forwards(self, device: DeviceRef) -> bool:
+        """Whether the payload leaves by the device, and not only what answers it."""
+        sent, received = self.of_device(device, "tx_bytes"), self.of_device(device, "rx_bytes")
+        if sent is None or received is None:
+            return device.namespace != self.receiver
+        return sent > received
 
     def set_on(self, device: DeviceRef, name: str) -> str | None:
         """What a device is set to, as `tbf.limit`, `gso_max_size`."""

@@ -272,6 +272,9 @@ class Explaining:
         after = [_together(facts, (*self.base, *knobs)) for facts in case.both()]
         if after[0] is None or before[0] is None or after[0] == before[0]:
             return None
+        if not all(self._allowed(each) for each in (*before, *after)):
+            why = "it is not turned on paths that exist, unless --allow-changes is given"
+            return Tried(knobs, self.base, (after[0], None), None, "undecided", 0.0, failure=why)
         self.number += 1
         confidence = spent(self.number, CONFIDENCE)
         self.tell(f"experiment {self.number}: {' and '.join(names_of(knobs))}")
@@ -282,13 +285,18 @@ class Explaining:
         own = (after[0], after[1] if len(after) > 1 else None)
         return Tried(knobs, self.base, own, found, outcome, time.monotonic() - began, failure)
 
+    def _allowed(self, setting: Setting | None) -> bool:
+        """Whether it may be turned here; what is the whole machine's never is."""
+        turns = setting.turns if setting is not None else ()
+        return not turns or (self.may_turn and not any(turn.is_global for turn in turns))
+
     def _plant(self, knob: Knob) -> Tried | None:
         """Plant the cause into the fast path: the gap has to open there, too."""
         case = self.case
         if case is None or case.fast is None or knob.plant is None:
             return None
         setting = knob.plant(case.fast)
-        if setting is None:
+        if setting is None or not self._allowed(setting):
             return None
         began = time.monotonic()
         self.number += 1

@@ -28,6 +28,7 @@ def lines(result: Result, look: Look) -> Iterator[str]:
         yield ""
         yield "Set differently on the two paths:"
         yield from (clean(f"  {line}") for line in asked.differences)
+    yield from _not_settled(result.explanations)
     yield from _ruled_out(result.explanations)
     if result.ended != "complete":
         yield ""
@@ -100,6 +101,15 @@ def _experiment(found: Experiment) -> str:
     if found.closed is not None:
         told += f"; closes {_percents(found.closed)} of the gap"
     return f"{told}; {found.outcome} after {found.blocks} blocks"
+
+
+def _not_settled(found: Sequence[Explanation]) -> Iterator[str]:
+    tried = [each for each in found if each.status == "untested" and each.experiments]
+    if tried:
+        yield ""
+        yield "Tried, and not settled (a longer --max-time, or a quieter machine):"
+    for each in tried:
+        yield clean(f"  {each.cause}: {_experiment(each.experiments[-1])}")
 
 
 def _ruled_out(found: Sequence[Explanation]) -> Iterator[str]:

@@ -159,7 +159,7 @@ def rate_limit(case: Case) -> Sequence[Sign]:
     goodput, signs = facts.goodput, []
     for device in shaped(facts):
         rate = shaper(facts, device, "rate")
-        if rate is None or goodput is None or goodput < 0.5 * 8 * rate:
+        if rate is None or goodput is None or goodput < 0.5 * 8 * rate or not facts.forwards(device):
             continue
         if goodput > 0.9 * 8 * rate:
             told = f"{device.name} in {device.namespace} is shaped to {8 * rate / 1e6:.4g} Mbit/s, and that is reached"
@@ -178,7 +178,8 @@ def rate_limit(case: Case) -> Sequence[Sign]:
 
 
 def _unshaped(case: Case) -> Sequence[Knob]:
-    known = [rate for device in shaped(case.slow) if (rate := shaper(case.slow, device, "rate")) is not None]
+    own = [device for device in shaped(case.slow) if case.slow.forwards(device)]
+    known = [rate for device in own if (rate := shaper(case.slow, device, "rate")) is not None]
     fast = [] if case.fast is None else [
         rate for device in shaped(case.fast) if (rate := shaper(case.fast, device, "rate")) is not None
     ]  # fmt: skip
@@ -188,7 +189,7 @@ def _unshaped(case: Case) -> Sequence[Knob]:
 
         def made(facts: Facts, device: DeviceRef) -> Turn | None:
             rate = shaper(facts, device, "rate")
-            if rate is None or rate >= wanted or device.queue_discipline != "tbf":
+            if rate is None or rate >= wanted or not facts.forwards(device):
                 return None
             return Turn(device.namespace, "shaper", f"{device.name} rate", str(wanted))
 

@@ -20,7 +20,7 @@ FULL_MSS = 1300  # bytes
 UNPACED = 2**63  # what stands for no cap
 HZ = 250
 BUCKET = 65536  # bytes of the largest packet
-ALIEN = 1.15  # times the payload, with headers and ACKs
+ALIEN = 1.3  # times the payload, with headers and ACKs
 
 
 def retransmitted(facts: Facts) -> float | None:
@@ -164,7 +164,7 @@ def congestion_control(case: Case) -> Sequence[Sign]:
     other = _algorithm(case.fast)
     if other == used or other is None:
         return ()
-    return [Sign(0.6, f"{used} decides how much is under way; on {case.fast.name} {other} does")]
+    return [Sign(0.75, f"{used} decides how much is under way; on {case.fast.name} {other} does")]
 
 
 def _algorithm(facts: Facts) -> str | None:
@@ -214,12 +214,12 @@ def _shorter(case: Case) -> Sequence[Knob]:
 def cross_traffic(case: Case) -> Sequence[Sign]:
     """Devices of the path carried more than the test's own bytes."""
     facts = case.slow
-    if case.kind.pattern != "stream" or not facts.payload:
+    if case.kind.pattern != "stream" or not facts.handed_over:
         return ()
     worst, place = 0.0, ""
     for device in facts.devices:
         for way in ("tx", "rx"):
-            moved = (facts.of_device(device, f"{way}_bytes") or 0.0) / facts.payload
+            moved = (facts.of_device(device, f"{way}_bytes") or 0.0) / facts.handed_over
             if moved > worst:
                 worst, place = moved, f"{device.name} in {device.namespace}"
     if worst < ALIEN:
@@ -230,7 +230,7 @@ def cross_traffic(case: Case) -> Sequence[Sign]:
 
 def _foreign(facts: Facts) -> float:
     values = [(facts.of_device(d, f"{way}_bytes") or 0.0) for d in facts.devices for way in ("tx", "rx")]
-    return max(values, default=0.0) / facts.payload if facts.payload else 0.0
+    return max(values, default=0.0) / facts.handed_over if facts.handed_over else 0.0
 
 
 def ack_path(case: Case) -> Sequence[Sign]:
@@ -240,8 +240,8 @@ def ack_path(case: Case) -> Sequence[Sign]:
         return ()
     rates = [(device, shaper(facts, device, "rate")) for device in shaped(facts)]
     known = [(device, rate) for device, rate in rates if rate is not None]
-    back = [(d, rate) for d, rate in known if d.namespace == facts.receiver]
-    forth = max((rate for d, rate in known if d.namespace != facts.receiver), default=None)
+    back = [(d, rate) for d, rate in known if not facts.forwards(d)]
+    forth = max((rate for d, rate in known if facts.forwards(d)), default=None)
     signs = []
     for device, rate in back:
         if forth is None or rate < forth / 50:
@@ -257,7 +257,7 @@ def _wider_back(case: Case) -> Sequence[Knob]:
 
     def made(facts: Facts, device: DeviceRef) -> Turn | None:
         rate = shaper(facts, device, "rate")
-        if rate is None or device.namespace != facts.receiver:
+        if rate is None or facts.forwards(device):
             return None
         return Turn(device.namespace, "shaper", f"{device.name} rate", str(max(125_000_000, 50 * rate)))
 
