@@ -53,6 +53,9 @@ def two(require_root: None) -> Iterator[tuple[str, str]]:
                 tool("ip", "-n", space, "addr", "add", f"10.79.{number}.{host}/24", "dev", "eth0")
                 tool("ip", "-n", space, "link", "set", "eth0", "up")
         tool("tc", "-n", f"{MARK}bc", *SHAPED)
+        until = time.monotonic() + 10
+        while sum(part.count("state UP") for part in state()) < 4 and time.monotonic() < until:
+            time.sleep(0.05)
         yield f"good=netns:{MARK}gc,netns:{MARK}gs", f"bad=netns:{MARK}bc,netns:{MARK}bs"
     finally:
         for side in "gb":
@@ -70,7 +73,7 @@ def state() -> list[str]:
 
 
 def test_small_sends_are_found_and_proven() -> None:
-    found = explain("host", "--test", "TCP_STREAM", "--vary", "send-size=64K,200", "--max-time", "30")
+    found = explain("host", "--test", "TCP_STREAM", "--vary", "send-size=64K,200", "--max-time", "20")
     assert found["top_cause"] == "small-sends"
     cause = of_cause(found, "small-sends")
     assert cause["status"] == "confirmed"
@@ -85,20 +88,20 @@ def test_small_sends_are_found_and_proven() -> None:
 
 
 def test_nothing_is_explained_where_nothing_differs() -> None:
-    found = explain("host", "host", "--wire", "rate=200mbit", "--max-time", "24")
+    found = explain("host", "host", "--wire", "rate=200mbit", "--max-time", "16")
     assert found["top_cause"] is None
     assert found["explained"]["gap"] is None or not any(each["status"] == "confirmed" for each in found["explanations"])
 
 
 def test_one_path_is_asked_what_limits_it() -> None:
-    found = explain("host", "--send-size", "200", "--max-time", "25")
+    found = explain("host", "--send-size", "200", "--max-time", "16")
     assert found["explained"]["fast"] is None
     assert of_cause(found, "small-sends")["status"] == "confirmed"
 
 
 def test_a_shaper_on_a_path_that_exists_is_proven_and_left(two: tuple[str, str]) -> None:
     before = state()
-    found = explain("--path", two[0], "--path", two[1], "--allow-changes", "--max-time", "40")
+    found = explain("--path", two[0], "--path", two[1], "--allow-changes", "--max-time", "26")
     assert state() == before
     assert found["top_cause"] == "rate-limit"
     assert of_cause(found, "rate-limit")["status"] == "confirmed"
@@ -106,7 +109,7 @@ def test_a_shaper_on_a_path_that_exists_is_proven_and_left(two: tuple[str, str])
 
 def test_nothing_is_turned_without_leave(two: tuple[str, str]) -> None:
     before = state()
-    found = explain("--path", two[0], "--path", two[1], "--max-time", "24")
+    found = explain("--path", two[0], "--path", two[1], "--max-time", "16")
     assert state() == before
     cause = of_cause(found, "rate-limit")
     assert cause["status"] == "suspected"
@@ -118,7 +121,7 @@ def test_nothing_is_turned_without_leave(two: tuple[str, str]) -> None:
 def test_a_run_that_is_ended_leaves_nothing_turned(two: tuple[str, str], number: signal.Signals) -> None:
     before = state()
     child = subprocess.Popen(
-        [*PATHGAUGE, "explain", "--path", two[0], "--path", two[1], "--allow-changes"],
+        [*PATHGAUGE, "explain", "--path", two[0], "--path", two[1], "--allow-changes", "--max-time", "24"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

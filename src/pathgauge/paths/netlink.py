@@ -21,6 +21,7 @@ from pathgauge.errors import InternalError, UserError
 from pathgauge.paths import refusals
 from pathgauge.paths.addresses import Address, Family
 from pathgauge.paths.namespaces import inside
+from pathgauge.paths.rtnetlink import request, reshaped
 from pathgauge.paths.shaping import Shaping
 
 T = TypeVar("T")
@@ -97,20 +98,22 @@ class Links:
                 self._route.link("set", index=self._index(name), **{key: value})
         return before
 
-    def reshape(self, name: str, key: str, value: int | None) -> int:
-        """Change a device's root tbf in place, its `rate` (bytes/s), `burst` or `limit` (bytes), or leave it (None);
-        what it was.
+    def reshape(self, name: str, key: str, value: str | None) -> str:
+        """Change a device's root tbf in place, or leave it (None): its `rate` (bytes/s), `burst` or `limit` (bytes), or
+        all of its `parms`, as this returns what they were: rate, bucket in ticks, limit. So rounding loses nothing.
         """
         with explained("tbf"):
             found = [each for each in self._route.get_qdiscs(self._index(name)) if each["parent"] == _ROOT]
             if not found or found[0].get_attr("TCA_KIND") != "tbf":
                 raise UserError(f"{name} has no tbf at its root", hint="tc qdisc show says what it has")
-            parms = found[0].get_attr("TCA_OPTIONS").get_attr("TCA_TBF_PARMS")
-            now = {"rate": parms["rate"], "limit": parms["limit"], "burst": _burst(parms)}
-            wanted = now if value is None else {**now, key: value}
-            if wanted != now:
-                self._route.tc("change", "tbf", self._index(name), **wanted)
-        return int(now[key])
+            parms = dict(found[0].get_attr("TCA_OPTIONS").get_attr("TCA_TBF_PARMS"))
+            before = f"{parms['rate']} {parms['buffer']} {parms['limit']}"
+            if value is not None:
+                rate, buffer, limit = _reshaped(parms, key, value)
+                if (rate, buffer, limit) != (parms["rate"], parms["buffer"], parms["limit"]):
+                    changed = parms | {"rate": rate, "buffer": buffer, "limit": limit}
+                    request(reshaped(self._index(name), found[0]["handle"], changed))
+        return before
 
     def addresses(self, name: str) -> tuple[Address, ...]:
         """The addresses of a device that other machines may know. Raises UserError where there is no such device."""
@@ -153,9 +156,22 @@ def in_namespace(namespace: int, work: Callable[[Links], T]) -> T:
     return inside(namespace, body)
 
 
-def _burst(parms: Mapping[str, Any]) -> int:
-    """tbf's burst in bytes: the kernel keeps it as the time it takes, in ticks, at the rate."""
-    return round(int(parms["buffer"]) / _TICKS * int(parms["rate"]))
+def _reshaped(parms: Mapping[str, int], key: str, value: str) -> tuple[int, int, int]:
+    """Rate, bucket and limit after a change. The kernel keeps the bucket as the time, in ticks, that it takes at the
+    rate; another rate keeps its bytes.
+    """
+    rate, buffer, limit = parms["rate"], parms["buffer"], parms["limit"]
+    if key == "parms":
+        rate, buffer, limit = map(int, value.split())
+    elif key == "rate":
+        rate, buffer = int(value), round(buffer * rate / int(value))
+    elif key == "burst":
+        buffer = round(int(value) / rate * _TICKS)
+    elif key == "limit":
+        limit = int(value)
+    else:
+        raise InternalError(f"a tbf has no {key}")
+    return rate, buffer, limit
 
 
 def _switch(name: str, offloads: Mapping[str, int]) -> None:

@@ -41,6 +41,8 @@ _PEER_ADDRESS, _LOCAL_ADDRESS, _ADDRESS_FLAGS, _NO_DAD = 1, 2, 8, 0x02
 _MAIN_TABLE, _STATIC, _UNICAST, _DESTINATION, _GATEWAY = 254, 4, 1, 1, 5
 _STATES = {0: True, 6: True}  # of IFLA_OPERSTATE: unknown, as of devices that do not tell, and up
 _MODE, _MACVLAN_MODES = 1, {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+_NEW_QDISC, _ROOT, _KIND, _OPTIONS, _TBF_PARMS = 36, 0xFFFFFFFF, 1, 2, 1
+_RATE = ("cell_log", "__reserved", "overhead", "cell_align", "mpu")  # of a rate, before the rate itself
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = {"tx": 0x16, "sg": 0x18, "tso": 0x1E, "gso": 0x23, "gro": 0x2B}  # ETHTOOL_G...
 
@@ -160,6 +162,16 @@ class RouteSocket:
         return answers
 
 
+def request(*requests: bytes) -> None:
+    """Send requests from a socket of the namespace this thread is in, opened for them. Raises as RouteSocket does."""
+    opened = RouteSocket(-1)
+    opened.open_here()
+    try:
+        opened.ask(*requests)
+    finally:
+        opened.close()
+
+
 def new_link(kind: str, name: str, *, into: int, lower: int | None = None, settings: Mapping[str, object]) -> bytes:
     """A device of a kind for the network namespace `into` (a descriptor), on the device numbered `lower`; its settings
     by pyroute2's names.
@@ -217,6 +229,22 @@ def new_route(destination: str, gateway: str) -> bytes:
     head = struct.pack("=BBBBBBBBI", family, network.prefixlen, 0, 0, _MAIN_TABLE, _STATIC, 0, _UNICAST, 0)
     to = _attribute(_DESTINATION, network.network_address.packed)
     return _packed(_NEW_ROUTE, _REQUEST | _CREATE, head + to + _attribute(_GATEWAY, ip_address(gateway).packed))
+
+
+def reshaped(number: int, handle: int, parms: Mapping[str, int]) -> bytes:
+    """Change a device's root tbf. `parms` are TCA_TBF_PARMS as the kernel told them, with what is to be otherwise:
+    pyroute2's own way rounds the bucket to what a microsecond of the rate is.
+    """
+    fields = struct.pack(
+        "=12sBBHhHI3I",
+        struct.pack("=BBHhHI", *(parms[f"rate_{each}"] for each in _RATE), parms["rate"]),
+        *(parms[f"peak_{each}"] for each in _RATE),
+        parms["peak"],
+        *(parms[each] for each in ("limit", "buffer", "mtu")),
+    )
+    options = _attribute(_OPTIONS | _NESTED, _attribute(_TBF_PARMS, fields))
+    head = struct.pack("=BxxxiIII", 0, number, handle, _ROOT, 0)
+    return _packed(_NEW_QDISC, _REQUEST, head + _string(_KIND, "tbf") + options)
 
 
 @lru_cache(maxsize=64)

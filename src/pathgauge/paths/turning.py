@@ -32,7 +32,7 @@ class Turn:
     sysctl    a file below /proc/sys/net, with slashes
     offload   DEVICE tso|gso|gro|tx|sg          on or off
     limit     DEVICE mtu|gso_max_size|gso_max_segs|txqlen   a number
-    shaper    DEVICE limit|burst|rate of its tbf            bytes, or bytes a second
+    shaper    DEVICE limit|burst|rate of its tbf            bytes, or bytes a second; parms: all of it
     table     FAMILY TABLE of nftables          active or dormant
     steering  DEVICE                            the CPUs of its first receive queue, as a mask in hex
     """
@@ -85,7 +85,9 @@ def turn(namespace: int, wanted: Turn, *, only_look: bool = False) -> Turn:
             raise InternalError(f"a device has no limit {key}")
         before = str(in_namespace(namespace, lambda links: links.limit(device, key, number)))
     elif wanted.what == "shaper":
-        before = str(in_namespace(namespace, lambda links: links.reshape(device, key, number)))
+        shape = None if only_look else wanted.value
+        before = in_namespace(namespace, lambda links: links.reshape(device, key, shape))
+        return Turn(wanted.space, "shaper", f"{device} parms", before)
     elif wanted.what == "table":
         before = inside(namespace, lambda: set_dormant(wanted.target, None if only_look else wanted.value))
     else:
