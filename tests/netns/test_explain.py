@@ -121,7 +121,7 @@ def test_nothing_is_turned_without_leave(two: tuple[str, str]) -> None:
 def test_a_run_that_is_ended_leaves_nothing_turned(two: tuple[str, str], number: signal.Signals) -> None:
     before = state()
     child = subprocess.Popen(
-        [*PATHGAUGE, "explain", "--path", two[0], "--path", two[1], "--allow-changes", "--max-time", "24"],
+        [*PATHGAUGE, "explain", "--path", two[0], "--path", two[1], "--allow-changes"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

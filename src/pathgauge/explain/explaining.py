@@ -180,7 +180,10 @@ class Explaining:
             signs = cause.signature(case)
             weight = weigh(signs)
             knobs = cause.knobs(case) if weight >= LEAST_WEIGHT else ()
-            self.suspects.append(Suspect(cause, signs, weight, knobs))
+            allowed = [knob for knob in knobs if self._may(knob, case)]
+            suspect = Suspect(cause, signs, weight, allowed)
+            suspect.trials += [_refused(knob, case) for knob in knobs if knob not in allowed]
+            self.suspects.append(suspect)
         self.suspects.sort(key=lambda each: -each.weight)
         for suspect in self.suspects:
             if suspect.weight <= -LIKELY:
@@ -272,9 +275,6 @@ class Explaining:
         after = [_together(facts, (*self.base, *knobs)) for facts in case.both()]
         if after[0] is None or before[0] is None or after[0] == before[0]:
             return None
-        if not all(self._allowed(each) for each in (*before, *after)):
-            why = "it is not turned on paths that exist, unless --allow-changes is given"
-            return Tried(knobs, self.base, (after[0], None), None, "undecided", 0.0, failure=why)
         self.number += 1
         confidence = spent(self.number, CONFIDENCE)
         self.tell(f"experiment {self.number}: {' and '.join(names_of(knobs))}")
@@ -284,6 +284,9 @@ class Explaining:
         outcome = found.outcome(gap, self._margin()) if found else "undecided"
         own = (after[0], after[1] if len(after) > 1 else None)
         return Tried(knobs, self.base, own, found, outcome, time.monotonic() - began, failure)
+
+    def _may(self, knob: Knob, case: Case) -> bool:
+        return all(self._allowed(knob.cure(facts)) for facts in case.both())
 
     def _allowed(self, setting: Setting | None) -> bool:
         """Whether it may be turned here; what is the whole machine's never is."""
@@ -398,6 +401,12 @@ class _State:
 
     verdict: str
     blocks_needed: int | None = None
+
+
+def _refused(knob: Knob, case: Case) -> Tried:
+    """The experiment that was not made."""
+    why = "it is not turned on paths that exist, unless --allow-changes is given"
+    return Tried((knob,), (), (knob.cure(case.slow) or NOTHING, None), None, "undecided", 0.0, failure=why)
 
 
 def _together(facts: Facts, knobs: Sequence[Knob]) -> Setting | None:
