@@ -109,7 +109,7 @@ def test_a_shaper_on_a_path_that_exists_is_proven_and_left(two: tuple[str, str])
 
 def test_nothing_is_turned_without_leave(two: tuple[str, str]) -> None:
     before = state()
-    found = explain("--path", two[0], "--path", two[1], "--max-time", "16")
+    found = explain("--path", two[0], "--path", two[1], "--max-time", "20")
     assert state() == before
     cause = of_cause(found, "rate-limit")
     assert cause["status"] == "suspected"

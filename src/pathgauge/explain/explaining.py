@@ -32,7 +32,7 @@ from pathgauge.statistics.interaction import LOOKS, Span, spent
 from pathgauge.traffic.metrics import METRICS
 
 CONFIDENCE = 0.99  # of everything that is called confirmed, together
-GAP_SHARE, GAP_LONGEST = 0.25, 15.0  # of the time, for the gap itself; in s
+GAP_SHARE, GAP_SHORTEST, GAP_LONGEST = 0.25, 8.0, 15.0  # of the time, for the gap itself; in s
 TRIAL_LONGEST = 9.0  # s, of an experiment while there is time for others
 FIRST = LOOKS[0] + 1.5  # blocks of an experiment that must fit
 LEAST_WEIGHT = 0.1  # of evidence for which a knob is turned
@@ -143,7 +143,7 @@ class Explaining:
             leading = self.rows[:1]
             return leading if leading[0].verdict != "equivalent" else self.rows
 
-        budget = min(GAP_LONGEST, GAP_SHARE * self.budget)
+        budget = min(GAP_LONGEST, max(GAP_SHARE * self.budget, min(GAP_SHORTEST, self.budget / 2)))
         run_test(
             self.arms,
             budget=budget / 3 if self.alone else budget,
