@@ -154,18 +154,18 @@ def _parallel(values: Mapping[str, object]) -> bool:
 
 def _changed(specs: Sequence[PathSpec], settings: Settings, *, elsewhere: bool) -> tuple[PathSpec, ...]:
     """The paths with what `--set` changes of their lab, which is taken out of the settings."""
-    changed = []
+    from pathgauge.paths.spec import changed
+
+    found = []
     for spec in specs:
         own = settings.get(spec.name, {})
-        changes = {key: own.pop(key) for key in LAB_KEYS if key in own}
-        if changes and elsewhere:
-            raise UserError(f"--set {spec.name}.{next(iter(changes))} changes a lab of ours, and this path is in none",
+        new = changed(spec, {key: own.pop(key) for key in LAB_KEYS if key in own})
+        keys = [*(["rate"] if new.rate is not None else []), *new.devices]
+        if keys and elsewhere:
+            raise UserError(f"{spec.name}.{keys[0]} changes a lab of ours, and this path is in none",
                             hint="leave it out")  # fmt: skip
-        rate = cast("int | None", changes.pop("rate", None))
-        changed.append(
-            replace(spec, rate=rate, devices={key: int(cast("int", value)) for key, value in changes.items()})
-        )
-    return tuple(changed)
+        found.append(new)
+    return tuple(found)
 
 
 def _tests(values: Mapping[str, object]) -> list[TestKind]:

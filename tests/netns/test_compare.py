@@ -316,12 +316,25 @@ def test_a_wire_that_carries_a_tenth_less_is_found() -> None:
 def test_devices_of_one_path_are_changed_on_a_wire_of_its_own() -> None:
     found = measure("host", "a=host", "b=vxlan", "--set", "a.gso=off", "--set", "a.tso=off", "--set", "b.mtu=1300",
                     "--test", "TCP_STREAM", "--max-time", "1", *QUICK)  # fmt: skip
+    brackets = measure("host", "a=host:gso=off,tso=off", "b=vxlan:mtu=1300",
+                       "--test", "TCP_STREAM", "--max-time", "1", *QUICK)  # fmt: skip
+    assert [path["devices"] for path in brackets["paths"]] == [path["devices"] for path in found["paths"]]
     plain, segmented, small = found["paths"]
     assert segmented["settings"] == {"gso": "off", "tso": "off"}
     assert {path["wire"] for path in found["paths"]} == {"h0-s0", "h1-s1", "h2-s2"}
     assert (plain["devices"][0]["offloads"]["gso"], segmented["devices"][0]["offloads"]["gso"]) == (True, False)
     assert [device["mtu"] for device in small["devices"]] == [1300, 1400, 1400, 1300]
     assert [seen["mss"] for seen in found["tests"][0]["connections"]] == [1448, 1448, 1248]
+
+
+def test_loopback_is_a_yardstick_without_a_wire() -> None:
+    found = measure("loopback", "a=loopback:mtu=1500", "host", "--test", "TCP_STREAM", "--max-time", "1", *QUICK)
+    assert [path["wire"] for path in found["paths"]] == ["", "", "h0-s0"]
+    assert [[device["mtu"] for device in path["devices"]] for path in found["paths"]] == [[65536], [1500], [1500, 1500]]
+    assert {row["void"] for row in found["slices"]} <= {None, "nothing came through"}
+    refused = run("compare", "loopback", "host", "--wire", "mtu=9000", "--quiet", check=False)
+    assert refused.returncode == 2
+    assert "loopback has no wire that could be shaped: loopback lies within one namespace" in refused.stderr
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)

@@ -188,7 +188,8 @@ def test_an_address_that_leads_to_another_is_refused() -> None:
         ("--path a=local,netns:{one} --path b=local,container:nope", 3, "an ordinary user cannot enter"),
         ("--path a=local,netns:{one} --path b=local,nope", 2, "is no endpoint"),
         ("host macvlan:mode=privat", 2, "the option mode of macvlan has no value 'privat'"),
-        ("host vxlan:mtu=1450", 2, "'mtu' is no option of the kind vxlan"),
+        ("host vxlan:mtu=145", 2, "MTU '145' is out of range"),
+        ("host loopback --link-rate 1gbit", 2, "loopback has no wire that could be shaped"),
         ("--config nowhere.toml", 2, "cannot be read"),
     ],
 )

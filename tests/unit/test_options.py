@@ -136,7 +136,7 @@ def test_none_means_not_given() -> None:
         ({"wire": "mtu=100"}, "MTU"),
         ({"set": "macvlan.mtu=100"}, "MTU"),
         ({"set": "macvlan.gso=perhaps"}, "perhaps"),
-        ({"path": ["a=local,local", "b=local,local"], "set": "a.mtu=1400"}, "changes a lab of ours"),
+        ({"path": ["a=local,local", "b=local,local"], "set": "a.mtu=1400"}, "a.mtu changes a lab of ours"),
         ({"path": ["a=local,local", "a=local,local"]}, "two paths have the same name"),
         ({"path": ["a=local,local", "b=local,local"], "link_rate": "1gbit"}, "--link-rate is for paths of a lab"),
         ({"path": ["a=local,nowhere"]}, "is no endpoint"),
@@ -167,6 +167,19 @@ def test_vary_with_two_paths_or_with_set_of_the_same_key() -> None:
         ask("host", "macvlan", vary="send-size=1,2", test="TCP_STREAM")
     with pytest.raises(UserError, match="both varied and set"):
         ask("host", vary="nodelay=on,off", set="host.nodelay=on", test="TCP_RR")
+
+
+def test_a_kind_in_brackets_takes_what_set_changes_in_a_lab() -> None:
+    bracket = ask("host", "macvlan:mtu=1400,gso=off,rate=1gbit")
+    settings = ["macvlan.mtu=1400", "macvlan.gso=off", "macvlan.rate=1gbit"]
+    assert bracket.paths == ask("host", "macvlan", set=settings).paths
+    both = ask("host", "macvlan:mtu=1400", set="macvlan.gso=off").paths[1]
+    assert both.devices == {"mtu": 1400, "gso": 0}
+    with pytest.raises(UserError, match="mtu of the path macvlan is given twice"):
+        ask("host", "macvlan:mtu=1400", set="macvlan.mtu=1500")
+    elsewhere = {"server": "netperf://198.18.0.1", "device": "eth0", "address": "198.18.0.3/15"}
+    with pytest.raises(UserError, match=r"macvlan\.mtu changes a lab of ours"):
+        ask("host", "macvlan:mtu=1400", **elsewhere)
 
 
 def test_one_path_is_no_comparison() -> None:

@@ -60,6 +60,16 @@ def test_settings_that_pyroute2_packs() -> None:
     assert plain.endswith(packed_link_info("macvlan", {"macvlan_mode": "vepa"}))
 
 
+@pytest.mark.parametrize("kind", ["macvlan", "macvtap"])
+def test_a_list_of_sources(kind: str) -> None:
+    sender = "02:00:00:00:00:07"
+    settings = {f"{kind}_mode": "source", f"{kind}_macaddr_mode": "add", f"{kind}_macaddr": sender}
+    info = read(ifinfmsg, rtnetlink.new_link(kind, "mv0", into=3, lower=2, settings=settings)).get_attr("IFLA_LINKINFO")
+    data, prefix = info.get_attr("IFLA_INFO_DATA"), f"IFLA_{kind.upper()}"
+    assert data.get_attr(f"{prefix}_MODE") == "source"
+    assert (data.get_attr(f"{prefix}_MACADDR_MODE"), data.get_attr(f"{prefix}_MACADDR")) == ("add", sender)
+
+
 @given(NUMBERS, NUMBERS)
 def test_what_is_done_to_a_device(number: int, other: int) -> None:
     up = read(ifinfmsg, rtnetlink.bring_up(number))

@@ -10,7 +10,8 @@ from pathgauge.measuring.judge import Question
 from pathgauge.measuring.loop import Outcome
 from pathgauge.measuring.measured import Measured
 from pathgauge.measuring.request import Request
-from pathgauge.paths.types import OFFLOADS, BuiltPath
+from pathgauge.paths.spec import device_changes
+from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import (
     Comparison,
     Copies,
@@ -64,7 +65,7 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
         name=name,
         kind=path.spec.kind,
         options=dict(path.spec.options),
-        settings=settings | {key: _written(key, value) for key, value in path.spec.devices.items()},
+        settings=settings | device_changes(path.spec),
         wire=path.wire,
         wire_rate=path.rate,
         client_namespace=path.client_namespace_name,
@@ -74,11 +75,6 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
         copies=1 + len(path.copies),
         gap=None if path.gap is None else Gap(before=path.gap.before, reason=path.gap.reason),
     )
-
-
-def _written(key: str, value: int) -> str:
-    """A change of a path's devices as it was typed."""
-    return ("on" if value else "off") if key in OFFLOADS else str(value)
 
 
 def describe_test(question: Question, outcomes: Sequence[Outcome], baseline: Parameters, seed: int) -> TestRun:

@@ -9,6 +9,7 @@ from pathgauge.errors import MachineError, MissingFeature, MissingPrivilege
 _FEATURES = {
     "veth": "CONFIG_VETH",
     "macvlan": "CONFIG_MACVLAN",
+    "macvtap": "CONFIG_MACVTAP",
     "ipvlan": "CONFIG_IPVLAN",
     "bridge": "CONFIG_BRIDGE",
     "vlan": "CONFIG_VLAN_8021Q",

@@ -47,6 +47,10 @@ class Space(Protocol):
     def configure(self, device: str, addresses: Sequence[Address] = ()) -> None:
         """Bring a device up and give it addresses, usable at once."""
 
+    def hardware_address(self, device: str) -> str:
+        """A device's MAC address, as `02:00:00:00:00:01`."""
+        ...
+
     def change(self, device: str, changes: Mapping[str, int]) -> None:
         """Set a device's `mtu` in bytes, or offloads by ethtool's short names (1 or 0)."""
 
@@ -109,7 +113,8 @@ class Placement:
     `through` are the devices that its packets run through between there and the wire's far end, the near one first;
     None: the wire's near end, unless the path's device is that itself. `beyond` are those after the wire's far end.
     `server` are the addresses of the other end, where it does not have the wire's; `known` those by which the other
-    end knows this one, where they are translated.
+    end knows this one, where they are translated. A path without a wire has both ends in `space`, and its `device` is
+    all it has.
     """
 
     space: Space
@@ -137,6 +142,7 @@ class Kind:
     direct: bool
     attachable: bool
     serves: bool
+    wired: bool
     needs: str
     build: Build
 
@@ -157,6 +163,7 @@ _MODULES = (
     "moved",
     "veth",
     "macvlan",
+    "macvtap",
     "ipvlan",
     "bridge",
     "routed",
@@ -168,6 +175,7 @@ _MODULES = (
     "gre",
     "ipip",
     "netkit",
+    "loopback",
 )
 _registered: dict[str, Kind] = {}
 
@@ -183,6 +191,7 @@ def register(
     direct: bool = False,
     attachable: bool = False,
     serves: bool = False,
+    wired: bool = True,
     needs: str = "",
 ) -> Callable[[Build], Build]:
     """Register the decorated builder as a kind.
@@ -191,14 +200,25 @@ def register(
     whether it claims its wire's near end for itself, and `alone` whether not even a copy of it can stand there beside
     it; `direct` that this end is to be in the path's own namespace from the start; `attachable` that it can be built on
     a device of the caller's; `serves` that it is a way in, so that the server is in the container and the client behind
-    the wire; `needs` what it needs beyond the kernel's link kind.
+    the wire; `wired` that it runs over a wire at all; `needs` what it needs beyond the kernel's link kind.
     """
 
     def decorate(build: Build) -> Build:
         if name in _registered:
             raise ValueError(f"the kind {name} is registered twice")
         _registered[name] = Kind(
-            name, summary, tuple(options), link_kind, needs_own_wire, alone, direct, attachable, serves, needs, build
+            name,
+            summary,
+            tuple(options),
+            link_kind,
+            needs_own_wire,
+            alone,
+            direct,
+            attachable,
+            serves,
+            wired,
+            needs,
+            build,
         )
         return build
 
@@ -215,10 +235,11 @@ def kinds() -> Mapping[str, Kind]:
 def probe_kinds(names: Sequence[str] = ()) -> dict[str, str | None]:
     """Build each kind (or those named) in a throw-away lab: None where it works, else the reason in one sentence."""
     chosen = {name: kind for name, kind in kinds().items() if not names or name in names}
-    return {name: _probe(PathSpec(name, name, _defaults(kind))) for name, kind in chosen.items()}
+    return {name: probe(PathSpec(name, name, _defaults(kind))) for name, kind in chosen.items()}
 
 
-def _probe(spec: PathSpec) -> str | None:
+def probe(spec: PathSpec) -> str | None:
+    """Build one path in a throw-away lab: None where that works, else the reason in one sentence."""
     from pathgauge.errors import MachineError
     from pathgauge.paths.lab import Lab
 

@@ -34,6 +34,7 @@ _REQUEST, _CREATE = 0x001 | 0x004, 0x200 | 0x400  # NLM_F_REQUEST and _ACK; NLM_
 _UP = 1
 _ATTRIBUTE = 4  # bytes of an attribute's head
 _NESTED = 0x8000
+_HARDWARE_ADDRESS = 1
 _IFNAME, _MTU, _LINK, _QDISC, _MASTER, _OPERSTATE, _LINKINFO, _AF_SPEC, _NET_NS_FD = 3, 4, 5, 6, 10, 16, 18, 26, 28
 _INFO_KIND, _INFO_DATA, _PEER = 1, 2, 1  # a pair of any kind has its peer under the same number
 _ADDRESS_GENERATION, _NO_LINK_LOCAL = 8, 1
@@ -93,6 +94,10 @@ class RouteSocket:
     def forget(self, name: str) -> None:
         """A device went away."""
         self._numbers.pop(name, None)
+
+    def hardware_address(self, name: str) -> str:
+        """A device's MAC address, in hexadecimal digits and colons. Raises InternalError where there is no device."""
+        return self._look(name)[1][_HARDWARE_ADDRESS].hex(":")
 
     def facts(self, name: str) -> LinkFacts:
         """What the kernel says of a device. Raises InternalError where there is no such device."""

@@ -98,6 +98,11 @@ class LabSpace:
             self.routes.ask(*quiet, rtnetlink.bring_up(number), *given)
         self.devices[device] = wanted
 
+    def hardware_address(self, device: str) -> str:
+        """See registry.Space."""
+        with explained(device):
+            return self.routes.hardware_address(device)
+
     def change(self, device: str, changes: Mapping[str, int]) -> None:
         """See registry.Space."""
         from pathgauge.paths.netlink import in_namespace

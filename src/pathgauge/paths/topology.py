@@ -81,7 +81,11 @@ class Topology:
         shared: Wire | None = None
         for spec in specs:
             kind = kinds()[spec.kind]
-            if spec.rate is not None or spec.devices or kind.direct or kind.needs_own_wire(spec.options):
+            if not kind.wired:
+                self._check_unshaped(spec)
+            if kind.wired and (
+                spec.rate is not None or spec.devices or kind.direct or kind.needs_own_wire(spec.options)
+            ):
                 chosen = self._new_wire(self._near(kind, spec), wire.rate if spec.rate is None else spec.rate)
             else:
                 chosen = shared = shared or self._new_wire(self.spaces[HOST], wire.rate)
@@ -164,6 +168,14 @@ class Topology:
             form = shaping(rate, self.wire.burst, self.wire.limit)
             in_namespace(space.namespace, lambda links: links.shape(device, form))
 
+    def _check_unshaped(self, spec: PathSpec) -> None:
+        """A path without a wire would run beside shaped ones as if nothing had been asked."""
+        if spec.rate is not None or self.wire != WireSpec():
+            raise UserError(
+                f"{spec.name} has no wire that could be shaped: {spec.kind} lies within one namespace",
+                hint=f"leave out {spec.name}, or what shapes the wire; {spec.kind}:mtu=1500 gives it another MTU",
+            )
+
     def _near(self, kind: Kind, spec: PathSpec, copy: int = 0) -> LabSpace:
         return self.new_space(self.free_name(_numbered(spec.name, copy))) if kind.direct else self.spaces[HOST]
 
@@ -187,7 +199,8 @@ class Topology:
         mtu = changes.pop("mtu", None)
         if mtu is not None:
             outer = mtu + _TUNNEL_ROOM if placement.beyond else mtu
-            for space, device in ((self.spaces[SERVER], wire.far), *reversed(_through(wire, placement))):
+            far = ((self.spaces[SERVER], wire.far),) if kinds()[spec.kind].wired else ()
+            for space, device in (*far, *reversed(_through(wire, placement))):
                 space.change(device, {"mtu": outer})
             for space, device in (*placement.beyond, (placement.space, placement.device)):
                 space.change(device, {"mtu": mtu})
@@ -201,18 +214,21 @@ class Topology:
         self, spec: PathSpec, copy: int, wire: Wire, placement: Placement, facts: Facts, *, serves: bool
     ) -> messages.Placed:
         own = placement.space.name, placement.device
+        wired = kinds()[spec.kind].wired
         through = _through(wire, placement)
         devices = [device_of(*own, "own", facts)]
         devices += [device_of(space.name, device, "lower", facts) for space, device in through]
-        devices.append(device_of(SERVER, wire.far, "wire", facts))
+        if wired:
+            devices.append(device_of(SERVER, wire.far, "wire", facts))
         devices += [device_of(space.name, device, "beyond", facts) for space, device in placement.beyond]
         ours, theirs = placement.addresses, placement.server or wire.subnet.addresses(addresses.SERVER)
         known = placement.known or ours
         clients, servers, reached, seen = (theirs, ours, known, theirs) if serves else (ours, theirs, theirs, known)
-        spaces = (SERVER, placement.space.name) if serves else (placement.space.name, SERVER)
+        far = SERVER if wired else placement.space.name
+        spaces = (far, placement.space.name) if serves else (placement.space.name, far)
         return messages.Placed(
             spec=spec,
-            wire=wire.name,
+            wire=wire.name if wired else "",
             rate=wire.rate,
             client=spaces[0],
             server=spaces[1],
