@@ -11,11 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from pathgauge.paths import standing
 from pathgauge.paths.journal import FOLDER_VARIABLE
+from pathgauge.paths.registry import kinds, probe_kinds
 from tests.netns import lab_processes
 from tests.netns.lab_processes import PATHGAUGE, run
 
 UP = [*PATHGAUGE, "lab", "up", "host", "macvlan"]
+STAGES = [
+    "record",
+    "keeper",
+    "spaces",
+    "printed",
+]  # what the journal, or the terminal, has of a lab, one after the other
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +41,7 @@ def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
 def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "journal"))
     yield tmp_path / "journal"
-    run("lab", "clean", "--all")
+    standing.clean(everything=True)
 
 
 def left(journal: Path) -> list[str]:
@@ -42,12 +50,12 @@ def left(journal: Path) -> list[str]:
 
 def settle(journal: Path, printed: str) -> None:
     """Clean, and check that nothing is left but a lab that was whole, and told of, before the signal came."""
-    run("lab", "clean")
-    standing = [name for name in left(journal) if json.loads(journal.joinpath(name).read_text())["state"] == "standing"]
-    assert left(journal) == standing
-    if standing:
-        assert standing == [f"{printed.split()[1]}.json"]
-        run("lab", "down", printed.split()[1])
+    standing.clean()
+    whole = [name for name in left(journal) if json.loads(journal.joinpath(name).read_text())["state"] == "standing"]
+    assert left(journal) == whole
+    if whole:
+        assert whole == [f"{printed.split()[1]}.json"]
+        standing.down(printed.split()[1])
     assert left(journal) == []
     lab_processes.wait_until(lambda: not lab_processes.keepers(str(journal)))
 
@@ -63,9 +71,18 @@ def test_killed_at_any_moment(journal: Path, duration: float, number: signal.Sig
     settle(journal, printed)
 
 
-@pytest.mark.parametrize("stage", ["record", "keeper", "spaces", "printed"])
-def test_killed_as_soon_as_a_stage_is_reached(journal: Path, stage: str) -> None:
-    with subprocess.Popen(UP, stdout=subprocess.PIPE, text=True) as process:
+@pytest.fixture(scope="module")
+def lacking() -> dict[str, str]:
+    """The kinds that cannot be built here, with the reason."""
+    return {name: reason for name, reason in probe_kinds().items() if reason is not None}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("kind", list(kinds()))
+def test_killed_as_soon_as_a_stage_is_reached(journal: Path, lacking: dict[str, str], kind: str, stage: str) -> None:
+    if kind in lacking:
+        pytest.skip(f"kernel lacks {kind}: {lacking[kind]}")
+    with subprocess.Popen([*PATHGAUGE, "lab", "up", kind], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         if stage == "printed":
             printed = process.stdout.readline()
@@ -75,6 +92,24 @@ def test_killed_as_soon_as_a_stage_is_reached(journal: Path, stage: str) -> None
         process.kill()
         printed += process.communicate(timeout=20)[0]
     settle(journal, printed)
+
+
+@pytest.mark.parametrize("kind", list(kinds()))
+def test_a_keeper_killed_as_soon_as_it_is_recorded(journal: Path, lacking: dict[str, str], kind: str) -> None:
+    if kind in lacking:
+        pytest.skip(f"kernel lacks {kind}: {lacking[kind]}")
+    up = [*PATHGAUGE, "lab", "up", kind, "--copies", "3"]
+    with subprocess.Popen(up, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        lab_processes.wait_until(lambda: reached(journal, "keeper"), 20)
+        for keeper in lab_processes.keepers(str(journal)):
+            os.kill(keeper, signal.SIGKILL)
+        printed, said = process.communicate(timeout=20)
+    if process.returncode == 0:  # it had released the keeper already
+        settle(journal, printed)
+        return
+    assert process.returncode == 3
+    assert "the lab's keeper was killed by SIGKILL" in said
+    assert left(journal) == []
 
 
 def reached(journal: Path, stage: str) -> bool:

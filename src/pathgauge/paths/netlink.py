@@ -1,6 +1,6 @@
 """What pathgauge asks netlink and ethtool by way of pyroute2: typed wrappers. Only this, `sight.py`, and what
 reads counters and settings (`link_reading.py`, `ethtool.py`) import that, which takes longer than most labs take to
-build: they are imported only where they are needed.
+build: it is imported only where it is used.
 
 What every namespace of a lab needs goes by rtnetlink.py instead. pyroute2 across threads was seen to act on the wrong
 namespace, so a socket is opened, used and closed inside one thread that entered the namespace: see `in_namespace`.
@@ -11,11 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
-
-from pyroute2.ethtool.ioctl import IoctlEthtool  # type: ignore[import-untyped]  # it has no types
-from pyroute2.iproute.linux import IPRoute, get_arguments_processor  # type: ignore[import-untyped]  # it has no types
-from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # it has no types
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg  # type: ignore[import-untyped]  # it has no types
 
 from pathgauge.errors import InternalError, UserError
 from pathgauge.paths import refusals
@@ -50,6 +45,8 @@ class Links:
     """The devices of the namespace this thread is in; a context manager. Raises MachineError, saying what mends it."""
 
     def __init__(self) -> None:
+        from pyroute2.iproute.linux import IPRoute  # type: ignore[import-untyped]  # it has no types
+
         self._route: Any = IPRoute()
         self._indices: dict[str, int] = {}
 
@@ -139,6 +136,9 @@ class Links:
 
 def packed_link_info(kind: str, settings: Mapping[str, object]) -> bytes:
     """A kind of device with its settings, by pyroute2's names, as the attribute IFLA_LINKINFO of a request."""
+    from pyroute2.iproute.linux import get_arguments_processor
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg  # type: ignore[import-untyped]  # it has no types
+
     arguments = get_arguments_processor("link", "add", {"kind": kind, **settings})
     message = ifinfmsg()
     message["attrs"] = [("IFLA_LINKINFO", arguments["IFLA_LINKINFO"])]
@@ -178,7 +178,7 @@ def _switch(name: str, offloads: Mapping[str, int]) -> None:
     """Ask for offloads; whether the driver did it is to be seen afterwards."""
     if not offloads:
         return
-    ethtool: Any = IoctlEthtool(name)
+    ethtool = _ethtool(name)
     try:
         for short, value in offloads.items():
             with suppress(Exception):  # pyroute2 raises its own bare classes
@@ -202,8 +202,14 @@ def text_of(address: Any) -> str:
     return str(address.get_attr("IFA_LOCAL") or address.get_attr("IFA_ADDRESS"))
 
 
+def _ethtool(name: str) -> Any:
+    from pyroute2.ethtool.ioctl import IoctlEthtool  # type: ignore[import-untyped]  # it has no types
+
+    return IoctlEthtool(name)
+
+
 def _offloads(name: str) -> dict[str, bool]:
-    ethtool: Any = IoctlEthtool(name)
+    ethtool = _ethtool(name)
     try:
         flags = ethtool.get_offload_flags()
     except Exception:  # noqa: BLE001 - pyroute2 raises its own bare classes; offloads that are not told are not known
@@ -216,6 +222,8 @@ def _offloads(name: str) -> dict[str, bool]:
 @contextmanager
 def explained(subject: str) -> Iterator[None]:
     """As refusals.explained, for what pyroute2 raises."""
+    from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # it has no types
+
     with refusals.explained(subject):
         try:
             yield
