@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,9 +38,13 @@ _BARS = (
 T = TypeVar("T")
 
 
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _call(name: str, *arguments: int) -> None:
-    library = ctypes.CDLL(None, use_errno=True)
-    if getattr(library, name)(*arguments) < 0:
+    if getattr(_library(), name)(*arguments) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
@@ -60,7 +65,7 @@ def show_own_devices() -> None:
     Without it /sys/class/net goes on showing the devices of the namespace it came from. Raises OSError.
     """
     unshare(CLONE_NEWNS)
-    library = ctypes.CDLL(None, use_errno=True)
+    library = _library()
 
     def mount(source: bytes, target: bytes, kind: bytes | None, flags: int) -> None:
         if library.mount(source, target, kind, ctypes.c_ulong(flags), None) < 0:

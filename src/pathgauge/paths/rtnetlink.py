@@ -26,7 +26,7 @@ from pathgauge.paths.refusals import Refused
 ANSWER_SECONDS = 10.0
 LOOPBACK = 1  # the number of every namespace's lo
 
-_RECEIVED = 1 << 16
+_RECEIVED = 1 << 14
 _SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10
 _ERROR = 2  # NLMSG_ERROR, which with the number 0 is an acknowledgement
 _NEW_LINK, _GET_LINK, _NEW_ADDRESS, _NEW_ROUTE = 16, 18, 20, 24
