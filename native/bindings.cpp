@@ -20,6 +20,7 @@
 #include "connections.hpp"
 #include "loops.hpp"
 #include "meter.hpp"
+#include "relay.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -238,4 +239,5 @@ NB_MODULE(_native, module) {
   bind_board(module);
   bind_what_moves(module);
   bind_loops(module);
+  module.def("relay", &pathgauge::relay, "one"_a, "other"_a, nb::call_guard<nb::gil_scoped_release>());
 }

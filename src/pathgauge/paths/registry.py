@@ -38,6 +38,12 @@ class Space(Protocol):
     def add_pair(self, kind: str, name: str, peer: str, *, into: "Space") -> None:
         """Make a pair of devices, `name` here and `peer` in the namespace `into`."""
 
+    def relay(self, name: str, peer: str, *, into: "Space", offload: bool) -> None:
+        """Make a tun device `name` here and `peer` in the namespace `into`, with a relay in user space between them.
+
+        With `offload` segments of TCP cross it whole, up to 64 KiB at a time.
+        """
+
     def move(self, device: str, *, into: "Space") -> None:
         """Give a device away. It arrives down, without addresses and without its shaping."""
 
@@ -143,6 +149,7 @@ class Kind:
     attachable: bool
     serves: bool
     wired: bool
+    descriptors: int
     needs: str
     build: Build
 
@@ -175,6 +182,7 @@ _MODULES = (
     "gre",
     "ipip",
     "netkit",
+    "tun",
     "loopback",
 )
 _registered: dict[str, Kind] = {}
@@ -192,6 +200,7 @@ def register(
     attachable: bool = False,
     serves: bool = False,
     wired: bool = True,
+    descriptors: int = 0,
     needs: str = "",
 ) -> Callable[[Build], Build]:
     """Register the decorated builder as a kind.
@@ -200,7 +209,8 @@ def register(
     whether it claims its wire's near end for itself, and `alone` whether not even a copy of it can stand there beside
     it; `direct` that this end is to be in the path's own namespace from the start; `attachable` that it can be built on
     a device of the caller's; `serves` that it is a way in, so that the server is in the container and the client behind
-    the wire; `wired` that it runs over a wire at all; `needs` what it needs beyond the kernel's link kind.
+    the wire; `wired` that it runs over a wire at all; `descriptors` how many open files hold it as long as it stands;
+    `needs` what it needs beyond the kernel's link kind.
     """
 
     def decorate(build: Build) -> Build:
@@ -217,6 +227,7 @@ def register(
             attachable,
             serves,
             wired,
+            descriptors,
             needs,
             build,
         )

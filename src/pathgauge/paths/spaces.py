@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from pathgauge.errors import MachineError
-from pathgauge.paths import rtnetlink
+from pathgauge.paths import relay, rtnetlink
 from pathgauge.paths.addresses import Address, Family
 from pathgauge.paths.namespaces import enter_new_network_namespace, in_thread, inside
 from pathgauge.paths.refusals import explained
@@ -73,6 +73,10 @@ class LabSpace:
         """See registry.Space."""
         with explained(kind):
             self.routes.ask(rtnetlink.new_pair(kind, name, peer, into=_own(into).namespace))
+
+    def relay(self, name: str, peer: str, *, into: Space, offload: bool) -> None:
+        """See registry.Space."""
+        relay.connect((self.namespace, name), (_own(into).namespace, peer), offload=offload)
 
     def move(self, device: str, *, into: Space) -> None:
         """See registry.Space."""

@@ -76,7 +76,8 @@ class Topology:
             self.families = ("ipv4",)
         # A way in has its server in the container; the others are then measured in that direction, too.
         serves = any(kinds()[spec.kind].serves for spec in specs)
-        make_room(sum(spec.copies for spec in specs))
+        descriptors = sum(kinds()[spec.kind].descriptors * spec.copies for spec in specs)
+        make_room(sum(spec.copies for spec in specs), descriptors)
         built: list[tuple[PathSpec, int, Wire, Placement]] = []
         shared: Wire | None = None
         for spec in specs:

@@ -1,17 +1,28 @@
-"""What the kinds `routed`, `nat` and `published` share: a container whose way out is the host's namespace."""
+"""What `routed`, `nat`, `published`, `netkit` and `tun` share: a container whose way out is the host's namespace."""
+
+from collections.abc import Callable
 
 from pathgauge.paths.addresses import Subnet
-from pathgauge.paths.registry import Placement, Site
+from pathgauge.paths.registry import Placement, Site, Space
+
+Join = Callable[[Space, str, str, Space], None]
 
 _DEVICE = "eth0"
 _ROUTER, _CONTAINER = 1, 2  # in their network
 
 
-def behind_router(site: Site, subnet: Subnet, pair: str = "veth", prefix: str = "vr") -> Placement:
-    """A container on a network of its own, behind a `pair` to the host's namespace, which forwards to the wire."""
+def by_veth(host: Space, port: str, device: str, space: Space) -> None:
+    """The commonest way to join a container to its host."""
+    host.add_pair("veth", port, device, into=space)
+
+
+def behind_router(site: Site, subnet: Subnet, join: Join = by_veth, prefix: str = "vr") -> Placement:
+    """A container on a network of its own, joined to the host's namespace, which forwards to the wire. `join` makes the
+    two devices, given the host, the device there, the device of the container, and that.
+    """
     space, host = site.new_space(), site.host
     port = site.new_name(prefix)
-    host.add_pair(pair, port, _DEVICE, into=space)
+    join(host, port, _DEVICE, space)
     host.configure(port, subnet.addresses(_ROUTER))
     if site.first:
         host.configure(site.lower, site.host_addresses())

@@ -9,7 +9,7 @@ layer 3 and without a queue of its own at the other end.
 """
 
 from pathgauge.paths.kinds.behind import behind_router
-from pathgauge.paths.registry import Placement, Site, register
+from pathgauge.paths.registry import Placement, Site, Space, register
 from pathgauge.paths.types import PathSpec
 
 
@@ -17,6 +17,10 @@ from pathgauge.paths.types import PathSpec
 def build(site: Site, spec: PathSpec) -> Placement:
     """Make the container and tell the server how to reach it."""
     del spec  # it has no options
-    placed = behind_router(site, site.new_subnet(), pair="netkit", prefix="nk")
+    placed = behind_router(site, site.new_subnet(), _by_netkit, prefix="nk")
     site.server.route(placed.addresses, site.host_addresses())
     return placed
+
+
+def _by_netkit(host: Space, port: str, device: str, space: Space) -> None:
+    host.add_pair("netkit", port, device, into=space)
