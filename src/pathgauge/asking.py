@@ -160,7 +160,7 @@ def _changed(specs: Sequence[PathSpec], settings: Settings, *, elsewhere: bool) 
     for spec in specs:
         own = settings.get(spec.name, {})
         new = changed(spec, {key: own.pop(key) for key in LAB_KEYS if key in own})
-        keys = [*(["rate"] if new.rate is not None else []), *new.devices]
+        keys = [*(["rate"] if new.rate is not None else []), *new.changes]
         if keys and elsewhere:
             raise UserError(f"{spec.name}.{keys[0]} changes a lab of ours, and this path is in none",
                             hint="leave it out")  # fmt: skip
@@ -247,7 +247,7 @@ def _check_datagrams(request: Request, tests: Sequence[TestKind]) -> None:
 
 def wire(values: Mapping[str, object]) -> WireSpec:
     """The wire that `--wire` and `--link-rate` ask for. Raises UserError where they contradict each other."""
-    asked = dict(cast("dict[str, int]", values.get("wire", {})))
+    asked = dict(cast("dict[str, Any]", values.get("wire", {})))
     rate = cast("int | None", values.get("link-rate"))
     if rate is not None and asked.get("rate", rate) != rate:
         raise UserError("--wire and --link-rate name different rates", hint="give one of them")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pathgauge import quantities
 from pathgauge.errors import UserError
-from pathgauge.paths.types import OFFLOADS
+from pathgauge.paths.types import OFFLOADS, Value
 from pathgauge.quantities import nearest, quoted
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def _parse_path(text: str) -> object:
     return parse_path(text)
 
 
-def _parse_wire(text: str) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _parse_wire(text: str) -> dict[str, Value]:
+    found: dict[str, Value] = {}
     for item in text.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
         hint = f"its keys are {', '.join(WIRE_KEYS)}, each once: --wire rate=1gbit,limit=3M"
@@ -190,17 +190,23 @@ def _mtu(text: str) -> int:
     return quantities.parse_whole(text, LEAST_MTU, GREATEST_MTU, "MTU")
 
 
-WIRE_KEYS: dict[str, Callable[[str], int]] = {
+def _loss(text: str) -> float:
+    return quantities.parse_share(text, "loss")
+
+
+WIRE_KEYS: dict[str, Callable[[str], Value]] = {
     "rate": quantities.parse_rate,
     "burst": quantities.parse_size,
     "limit": quantities.parse_size,
     "mtu": _mtu,
+    "loss": _loss,
 }
 
 # The keys of --set that are no test parameters: what they change, they change in the lab, on a wire of the path's own.
 LAB_KEYS: dict[str, Callable[[str], object]] = {
     "rate": quantities.parse_rate,
     "mtu": _mtu,
+    "loss": _loss,
     **dict.fromkeys(OFFLOADS, quantities.parse_switch),
 }
 
@@ -264,11 +270,11 @@ OPTIONS: dict[str, Option] = {
                "a path that exists, between local, netns:NAME, pid:N, container:NAME, or to netperf://HOST",
                _parse_path, "none", LAB, True),
         Option("set", "NAME.KEY=VALUE",
-               "a test parameter of one path alone; or rate, mtu, tso, gso, gro, tx, sg in its lab", _parse_setting,
+               f"a test parameter of one path alone; or, of its lab, {', '.join(LAB_KEYS)}", _parse_setting,
                "nothing", LAB, True),
-        Option("wire", "rate=RATE[,burst=SIZE][,limit=SIZE][,mtu=BYTES]",
-               "shape the wire to a rate, bit/s as tc writes it; tbf's burst and limit; MTU", _parse_wire,
-               "unshaped", LAB),
+        Option("wire", "KEY=VALUE[,KEY=VALUE...]",
+               f"how the wire is made, rate=1gbit,loss=0.1% for example; its keys are {', '.join(WIRE_KEYS)}",
+               _parse_wire, "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
         Option("copies", "N", "build each path so many times on its wire, as a host of many containers has them",
                _copies, "1", LAB),

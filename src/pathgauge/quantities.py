@@ -38,6 +38,7 @@ GREATEST_RATE = 34 * 10**9
 GREATEST_SIZE = 2**30
 GREATEST_TIME = 86_400.0
 LEAST_CONFIDENCE = 0.5
+LEAST_SHARE = 1e-6
 
 KILO = 1000
 UNKNOWN = "unknown"
@@ -121,6 +122,17 @@ def parse_margin(text: str) -> float:
         raise UserError(
             f"margin {quoted(text)} is out of range: it must be more than 0 % and less than 100 %",
             hint="type the smallest difference that matters to you, such as 2%",
+        )
+    return fraction
+
+
+def parse_share(text: str, what: str) -> float:
+    """A percentage as a fraction, from 0.0001 % to less than 100 %; `what` names it in the message."""
+    fraction = parse_percent(text)
+    if not LEAST_SHARE <= fraction < 1:
+        raise UserError(
+            f"{what} {quoted(text)} is out of range: it must be from 0.0001 % and less than 100 %",
+            hint="type a percentage such as 1% or 0.1%",
         )
     return fraction
 

@@ -134,6 +134,10 @@ def test_none_means_not_given() -> None:
         ({"wire": "rate=1gbit,rate=2gbit"}, "does not describe a wire"),
         ({"wire": "rate=1gbit,delay=5ms"}, "a wire has no 'delay'"),
         ({"wire": "mtu=100"}, "MTU"),
+        ({"wire": "loss=100%"}, "loss '100%' is out of range"),
+        ({"wire": "loss=0"}, "loss '0' is out of range"),
+        ({"wire": "loss=many"}, "no percentage"),
+        ({"set": "macvlan.loss=-1%"}, "negative"),
         ({"set": "macvlan.mtu=100"}, "MTU"),
         ({"set": "macvlan.gso=perhaps"}, "perhaps"),
         ({"path": ["a=local,local", "b=local,local"], "set": "a.mtu=1400"}, "a.mtu changes a lab of ours"),
@@ -174,7 +178,7 @@ def test_a_kind_in_brackets_takes_what_set_changes_in_a_lab() -> None:
     settings = ["macvlan.mtu=1400", "macvlan.gso=off", "macvlan.rate=1gbit"]
     assert bracket.paths == ask("host", "macvlan", set=settings).paths
     both = ask("host", "macvlan:mtu=1400", set="macvlan.gso=off").paths[1]
-    assert both.devices == {"mtu": 1400, "gso": 0}
+    assert both.changes == {"mtu": 1400, "gso": 0}
     with pytest.raises(UserError, match="mtu of the path macvlan is given twice"):
         ask("host", "macvlan:mtu=1400", set="macvlan.mtu=1500")
     elsewhere = {"server": "netperf://198.18.0.1", "device": "eth0", "address": "198.18.0.3/15"}

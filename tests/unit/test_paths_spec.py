@@ -23,10 +23,10 @@ def test_kinds_and_options_with_their_defaults() -> None:
 def test_every_kind_takes_what_set_changes_in_a_lab() -> None:
     for kind in kinds():
         (spec,) = parse_paths([f"{kind}:mtu=1450,gso=off,rate=1gbit"])
-        assert (spec.devices, spec.rate) == ({"mtu": 1450, "gso": 0}, 10**9)
+        assert (spec.changes, spec.rate) == ({"mtu": 1450, "gso": 0}, 10**9)
         assert set(spec.options) == {option.name for option in kinds()[kind].options}
     (vepa,) = parse_paths(["macvlan:mtu=1450,mode=vepa"])
-    assert (vepa.options, vepa.devices) == ({"mode": "vepa"}, {"mtu": 1450})
+    assert (vepa.options, vepa.changes) == ({"mode": "vepa"}, {"mtu": 1450})
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def document(
     ended: str,
     environment: Environment,
     paths: list[PathDescription],
-    wire: dict[str, str | int | None],
+    wire: dict[str, str | int | float | None],
     tests: list[TestRun],
     comparisons: Sequence[Comparison],
     warnings: Sequence[str],

@@ -58,7 +58,7 @@ class AttachedTopology(Topology):
         facts = {space.name: space.examine() for space in self.spaces.values()}
         return tuple(self._describe_attached(spec, placement, facts) for spec, placement in placements)
 
-    def wire_facts(self) -> dict[str, str | int | None]:
+    def wire_facts(self) -> messages.WireFacts:
         """What is known of the way to the server: that it is none of ours."""
         return {"rate": None, "device": self.attachment.device, "server": self.attachment.server}
 

@@ -49,7 +49,7 @@ class ExistingTopology(Topology):
                 self.known.add(spec.options["to"], ends.server)
         return tuple(self._look(spec, ends) for spec, ends in found)
 
-    def wire_facts(self) -> dict[str, str | int | None]:
+    def wire_facts(self) -> messages.WireFacts:
         """Nothing of it is ours."""
         return {"rate": None}
 

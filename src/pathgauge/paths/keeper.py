@@ -91,7 +91,7 @@ def _hand_over(
     channel: socket.socket,
     spaces: "list[LabSpace]",
     paths: "tuple[Placed, ...]",
-    wire: dict[str, str | int | None],
+    wire: "messages.WireFacts",
     *,
     rootless: bool,
 ) -> None:

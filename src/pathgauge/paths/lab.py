@@ -38,7 +38,7 @@ class Lab:
     user_namespace: int | None
     rootless: bool
     build_seconds: float
-    wire_facts: dict[str, str | int | None]
+    wire_facts: messages.WireFacts
     _keeper: KeeperProcess
     _descriptors: list[int] = field(default_factory=list)
     _counters: dict[str, int] = field(default_factory=dict)

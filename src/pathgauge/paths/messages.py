@@ -21,6 +21,7 @@ LARGEST_READINGS = 1 << 26
 _MOST_DESCRIPTORS = 253  # SCM_MAX_FD
 
 Family = Literal["ipv4", "ipv6"]
+WireFacts = dict[str, str | int | float | None]
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -87,7 +88,7 @@ class Built(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     spaces: tuple[Space, ...]
     paths: tuple[Placed, ...]
-    wire: dict[str, str | int | None]
+    wire: WireFacts
     user_namespace: int | None
     more: bool = False
 

@@ -17,7 +17,6 @@ from pathgauge.paths import refusals
 from pathgauge.paths.addresses import Address, Family
 from pathgauge.paths.namespaces import inside
 from pathgauge.paths.rtnetlink import request, reshaped
-from pathgauge.paths.shaping import Shaping
 
 T = TypeVar("T")
 
@@ -119,11 +118,6 @@ class Links:
             raise UserError(f"this machine has no device {name!r}", hint=f"it has: {known}")
         with explained(name):
             return own_addresses(self._route.get_addr(index=self._index(name)))
-
-    def shape(self, name: str, shaping: Shaping) -> None:
-        """Put a token bucket at the root of a device."""
-        with explained("tbf"):
-            self._route.tc("add", "tbf", self._index(name), rate=shaping.rate, burst=shaping.burst, limit=shaping.limit)
 
     def _index(self, name: str) -> int:
         if name not in self._indices:

@@ -19,8 +19,19 @@ _FEATURES = {
     "ipip": "CONFIG_NET_IPIP",
     "netkit": "CONFIG_NETKIT",
     "tbf": "CONFIG_NET_SCH_TBF",
+    "htb": "CONFIG_NET_SCH_HTB",
+    "netem": "CONFIG_NET_SCH_NETEM",
+    "pfifo": "CONFIG_NET_SCH_FIFO",
+    "bfifo": "CONFIG_NET_SCH_FIFO",
+    "fq": "CONFIG_NET_SCH_FQ",
+    "fq_codel": "CONFIG_NET_SCH_FQ_CODEL",
+    "sfq": "CONFIG_NET_SCH_SFQ",
 }
-_MODULES = {"tbf": "sch_tbf", "vlan": "8021q", "gre": "ip_gre"}
+_MODULES = {
+    **{kind: f"sch_{kind}" for kind in ("tbf", "htb", "netem", "fq", "fq_codel", "sfq")},
+    "vlan": "8021q",
+    "gre": "ip_gre",
+}
 
 
 class Refused(OSError):

@@ -25,6 +25,7 @@ from pathgauge.paths.refusals import Refused
 
 ANSWER_SECONDS = 10.0
 LOOPBACK = 1  # the number of every namespace's lo
+ROOT = 0xFFFFFFFF  # TC_H_ROOT: the place of a device's own queueing discipline
 
 _RECEIVED = 1 << 14
 _SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10
@@ -42,7 +43,7 @@ _PEER_ADDRESS, _LOCAL_ADDRESS, _ADDRESS_FLAGS, _NO_DAD = 1, 2, 8, 0x02
 _MAIN_TABLE, _STATIC, _UNICAST, _DESTINATION, _GATEWAY = 254, 4, 1, 1, 5
 _STATES = {0: True, 6: True}  # of IFLA_OPERSTATE: unknown, as of devices that do not tell, and up
 _MODE, _MACVLAN_MODES = 1, {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
-_NEW_QDISC, _ROOT, _KIND, _OPTIONS, _TBF_PARMS = 36, 0xFFFFFFFF, 1, 2, 1
+_NEW_QDISC, _NEW_CLASS, _KIND, _OPTIONS, _TBF_PARMS = 36, 40, 1, 2, 1
 _RATE = ("cell_log", "__reserved", "overhead", "cell_align", "mpu")  # of a rate, before the rate itself
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = {"tx": 0x16, "sg": 0x18, "tso": 0x1E, "gso": 0x23, "gro": 0x2B}  # ETHTOOL_G...
@@ -181,15 +182,15 @@ def new_link(kind: str, name: str, *, into: int, lower: int | None = None, setti
     """A device of a kind for the network namespace `into` (a descriptor), on the device numbered `lower`; its settings
     by pyroute2's names.
     """
-    on = b"" if lower is None else _attribute(_LINK, struct.pack("=I", lower))
+    on = b"" if lower is None else attribute(_LINK, struct.pack("=I", lower))
     info = _info(kind, tuple(sorted(settings.items())))
     return _packed(_NEW_LINK, _REQUEST | _CREATE, _link_head() + _named(name, into) + on + info)
 
 
 def new_pair(kind: str, name: str, peer: str, *, into: int) -> bytes:
     """A pair of devices, the peer for the network namespace `into` (a descriptor)."""
-    other = _attribute(_PEER, _link_head() + _named(peer, into))
-    info = _attribute(_LINKINFO, _string(_INFO_KIND, kind) + _attribute(_INFO_DATA, other))
+    other = attribute(_PEER, _link_head() + _named(peer, into))
+    info = attribute(_LINKINFO, _string(_INFO_KIND, kind) + attribute(_INFO_DATA, other))
     return _packed(_NEW_LINK, _REQUEST | _CREATE, _link_head() + _string(_IFNAME, name) + info)
 
 
@@ -202,19 +203,19 @@ def without_link_local(number: int) -> bytes:
     """Let a device make itself no IPv6 address when it comes up: it announces nothing then, and
     looks for no router.
     """
-    mode = _attribute(_ADDRESS_GENERATION, bytes([_NO_LINK_LOCAL]))
-    family = _attribute(socket.AF_INET6 | _NESTED, mode)
-    return _packed(_NEW_LINK, _REQUEST, _link_head(number) + _attribute(_AF_SPEC | _NESTED, family))
+    mode = attribute(_ADDRESS_GENERATION, bytes([_NO_LINK_LOCAL]))
+    family = attribute(socket.AF_INET6 | _NESTED, mode)
+    return _packed(_NEW_LINK, _REQUEST, _link_head(number) + attribute(_AF_SPEC | _NESTED, family))
 
 
 def moved(number: int, into: int) -> bytes:
     """Give a device to the network namespace `into` (a descriptor)."""
-    return _packed(_NEW_LINK, _REQUEST, _link_head(number) + _attribute(_NET_NS_FD, struct.pack("=i", into)))
+    return _packed(_NEW_LINK, _REQUEST, _link_head(number) + attribute(_NET_NS_FD, struct.pack("=i", into)))
 
 
 def joined(number: int, bridge: int) -> bytes:
     """Make a device a port of a bridge."""
-    return _packed(_NEW_LINK, _REQUEST, _link_head(number) + _attribute(_MASTER, struct.pack("=I", bridge)))
+    return _packed(_NEW_LINK, _REQUEST, _link_head(number) + attribute(_MASTER, struct.pack("=I", bridge)))
 
 
 def new_address(number: int, address: Address) -> bytes:
@@ -223,7 +224,7 @@ def new_address(number: int, address: Address) -> bytes:
     family, flags = (socket.AF_INET6, _NO_DAD) if address.family == "ipv6" else (socket.AF_INET, 0)
     head = struct.pack("=BBBBI", family, address.prefix, flags, 0, number)
     return _packed(
-        _NEW_ADDRESS, _REQUEST | _CREATE, head + _attribute(_LOCAL_ADDRESS, text) + _attribute(_PEER_ADDRESS, text)
+        _NEW_ADDRESS, _REQUEST | _CREATE, head + attribute(_LOCAL_ADDRESS, text) + attribute(_PEER_ADDRESS, text)
     )
 
 
@@ -232,8 +233,8 @@ def new_route(destination: str, gateway: str) -> bytes:
     network = ip_network(destination)
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
     head = struct.pack("=BBBBBBBBI", family, network.prefixlen, 0, 0, _MAIN_TABLE, _STATIC, 0, _UNICAST, 0)
-    to = _attribute(_DESTINATION, network.network_address.packed)
-    return _packed(_NEW_ROUTE, _REQUEST | _CREATE, head + to + _attribute(_GATEWAY, ip_address(gateway).packed))
+    to = attribute(_DESTINATION, network.network_address.packed)
+    return _packed(_NEW_ROUTE, _REQUEST | _CREATE, head + to + attribute(_GATEWAY, ip_address(gateway).packed))
 
 
 def reshaped(number: int, handle: int, parms: Mapping[str, int]) -> bytes:
@@ -247,9 +248,17 @@ def reshaped(number: int, handle: int, parms: Mapping[str, int]) -> bytes:
         parms["peak"],
         *(parms[each] for each in ("limit", "buffer", "mtu")),
     )
-    options = _attribute(_OPTIONS | _NESTED, _attribute(_TBF_PARMS, fields))
-    head = struct.pack("=BxxxiIII", 0, number, handle, _ROOT, 0)
-    return _packed(_NEW_QDISC, _REQUEST, head + _string(_KIND, "tbf") + options)
+    return _packed(_NEW_QDISC, _REQUEST, _discipline(number, "tbf", attribute(_TBF_PARMS, fields), ROOT, handle))
+
+
+def new_discipline(number: int, kind: str, options: bytes = b"", *, parent: int = ROOT, handle: int = 0) -> bytes:
+    """A queueing discipline for a device; its options as its kind has them (see disciplines.py)."""
+    return _packed(_NEW_QDISC, _REQUEST | _CREATE, _discipline(number, kind, options, parent, handle))
+
+
+def new_class(number: int, kind: str, options: bytes, *, parent: int, handle: int) -> bytes:
+    """A class of a discipline that has some."""
+    return _packed(_NEW_CLASS, _REQUEST | _CREATE, _discipline(number, kind, options, parent, handle))
 
 
 @lru_cache(maxsize=64)
@@ -257,10 +266,10 @@ def _info(kind: str, settings: Sequence[tuple[str, object]]) -> bytes:
     """IFLA_LINKINFO of a kind with its settings."""
     named = _string(_INFO_KIND, kind)
     if not settings:
-        return _attribute(_LINKINFO, named)
+        return attribute(_LINKINFO, named)
     if kind == "macvlan" and settings[0][0] == "macvlan_mode" and len(settings) == 1:  # the commonest
-        data = _attribute(_MODE, struct.pack("=I", _MACVLAN_MODES[str(settings[0][1])]))
-        return _attribute(_LINKINFO, named + _attribute(_INFO_DATA, data))
+        data = attribute(_MODE, struct.pack("=I", _MACVLAN_MODES[str(settings[0][1])]))
+        return attribute(_LINKINFO, named + attribute(_INFO_DATA, data))
     from pathgauge.paths.netlink import packed_link_info
 
     return packed_link_info(kind, dict(settings))
@@ -283,20 +292,26 @@ def _packed(kind: int, flags: int, body: bytes) -> bytes:
     return struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body
 
 
+def _discipline(number: int, kind: str, options: bytes, parent: int, handle: int) -> bytes:
+    head = struct.pack("=BxxxiIII", 0, number, handle, parent, 0)
+    return head + _string(_KIND, kind) + (attribute(_OPTIONS, options) if options else b"")
+
+
 def _link_head(number: int = 0, flags: int = 0, change: int = 0) -> bytes:
     return struct.pack("=BxHiII", 0, 0, number, flags, change)
 
 
 def _named(name: str, into: int) -> bytes:
-    return _string(_IFNAME, name) + _attribute(_NET_NS_FD, struct.pack("=i", into))
+    return _string(_IFNAME, name) + attribute(_NET_NS_FD, struct.pack("=i", into))
 
 
-def _attribute(kind: int, content: bytes) -> bytes:
+def attribute(kind: int, content: bytes) -> bytes:
+    """A netlink attribute, padded."""
     return struct.pack("=HH", 4 + len(content), kind) + content + bytes(-len(content) % 4)
 
 
 def _string(kind: int, text: str) -> bytes:
-    return _attribute(kind, text.encode() + b"\0")
+    return attribute(kind, text.encode() + b"\0")
 
 
 def _attributes(data: bytes) -> dict[int, bytes]:

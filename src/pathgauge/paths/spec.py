@@ -12,7 +12,7 @@ from typing import cast
 from pathgauge.errors import UserError
 from pathgauge.options import LAB_KEYS
 from pathgauge.paths.registry import Kind, kinds
-from pathgauge.paths.types import OFFLOADS, PathSpec
+from pathgauge.paths.types import OFFLOADS, PERCENTS, PathSpec, Value
 from pathgauge.quantities import quoted
 
 MAX_PATHS = 64
@@ -48,18 +48,28 @@ def written(spec: PathSpec) -> str:
 
 
 def device_changes(spec: PathSpec) -> dict[str, str]:
-    """What is changed of the path's devices, as it is typed."""
-    return {key: ("on" if value else "off") if key in OFFLOADS else str(value) for key, value in spec.devices.items()}
+    """What is changed of the path's lab, as it is typed."""
+    return {key: _typed(key, value) for key, value in spec.changes.items()}
 
 
 def changed(spec: PathSpec, changes: Mapping[str, object]) -> PathSpec:
     """The path with other values of LAB_KEYS. Raises UserError where it has one of these keys already."""
-    twice = next((key for key in changes if key in spec.devices or (key == "rate" and spec.rate is not None)), None)
+    twice = next((key for key in changes if key in spec.changes or (key == "rate" and spec.rate is not None)), None)
     if twice is not None:
         raise UserError(f"{twice} of the path {spec.name} is given twice", hint=f"leave out --set {spec.name}.{twice}")
-    devices = {key: int(cast("int", value)) for key, value in changes.items() if key != "rate"}
+    own = {
+        key: int(value) if isinstance(value, bool) else cast("Value", value)
+        for key, value in changes.items()
+        if key != "rate"
+    }
     rate = cast("int | None", changes.get("rate", spec.rate))
-    return replace(spec, rate=rate, devices=spec.devices | devices)
+    return replace(spec, rate=rate, changes=spec.changes | own)
+
+
+def _typed(key: str, value: Value) -> str:
+    if key in OFFLOADS:
+        return "on" if value else "off"
+    return f"{100 * float(value):.10g}%" if key in PERCENTS else str(value)
 
 
 def _parse(argument: str) -> tuple[str | None, PathSpec]:

@@ -14,44 +14,21 @@ from typing import TypeVar
 from pathgauge.errors import UserError
 from pathgauge.paths import addresses, messages
 from pathgauge.paths.addresses import Address, Family, Subnet
+from pathgauge.paths.changes import Standing
 from pathgauge.paths.registry import Kind, Placement, Space, kinds
 from pathgauge.paths.room import make_room
 from pathgauge.paths.rtnetlink import LinkFacts
-from pathgauge.paths.shaping import shaping
 from pathgauge.paths.spaces import LabSpace, new_copy, new_space, read_sysctl
 from pathgauge.paths.types import DeviceRef, PathSpec, Role, WireSpec
+from pathgauge.paths.wire import Wire
 
 HOST = "host"
 SERVER = "server"
-_TUNNEL_ROOM = 100  # bytes that a tunnel's headers take at most
 _THREADS = 4
 
 T = TypeVar("T")
 R = TypeVar("R")
 Facts = dict[str, dict[str, LinkFacts]]
-
-
-@dataclass(slots=True)
-class Wire:
-    """A veth pair, its near end in the namespace `near`; `rate` in bit/s where it is shaped."""
-
-    number: int
-    rate: int | None
-    near: LabSpace
-    subnet: Subnet
-    next_candidate: int = addresses.FIRST_CANDIDATE
-
-    @property
-    def lower(self) -> str:
-        return f"h{self.number}"
-
-    @property
-    def far(self) -> str:
-        return f"s{self.number}"
-
-    @property
-    def name(self) -> str:
-        return f"{self.lower}-{self.far}"
 
 
 @dataclass(slots=True)
@@ -85,13 +62,14 @@ class Topology:
             if not kind.wired:
                 self._check_unshaped(spec)
             if kind.wired and (
-                spec.rate is not None or spec.devices or kind.direct or kind.needs_own_wire(spec.options)
+                spec.rate is not None or spec.changes or kind.direct or kind.needs_own_wire(spec.options)
             ):
-                chosen = self._new_wire(self._near(kind, spec), wire.rate if spec.rate is None else spec.rate)
+                chosen = self._new_wire(self._near(kind, spec), spec.wire(wire))
             else:
-                chosen = shared = shared or self._new_wire(self.spaces[HOST], wire.rate)
+                chosen = shared = shared or self._new_wire(self.spaces[HOST], wire)
             for number, (on, placement) in enumerate(self._copies(kind, chosen, spec)):
-                self._change(spec, on, placement)
+                far = ((self.spaces[SERVER], on.far),) if kind.wired else ()
+                Standing(placement, _through(on, placement), far).change(spec.changes, wire.mtu)
                 if serves and placement.known and not kind.serves:
                     raise UserError(
                         f"nobody can come in by the path {spec.name}, as the way in of another path is",
@@ -114,7 +92,7 @@ class Topology:
         built = [(wire, kind.build(PathSite(self, wire, spec.name, many=spec.copies > 1), spec))]
         if spec.copies > 1 and kind.alone(spec.options):
             for copy in range(1, spec.copies):
-                on = self._new_wire(self._near(kind, spec, copy), wire.rate)
+                on = self._new_wire(self._near(kind, spec, copy), wire.spec)
                 built.append((on, kind.build(PathSite(self, on, spec.name, copy), spec)))
         elif spec.copies > 1:
             sites = [PathSite(self, wire, spec.name, number, many=True) for number in range(1, spec.copies)]
@@ -148,30 +126,18 @@ class Topology:
         self.subnets += 1
         return Subnet(self.subnets - 1, self.families)
 
-    def wire_facts(self) -> dict[str, str | int | None]:
-        """How the first wire was made: rate in bit/s, burst and limit in bytes; the namespaces' tcp_no_metrics_save."""
+    def wire_facts(self) -> messages.WireFacts:
+        """How the first wire was made (see Wire.facts), and the namespaces' tcp_no_metrics_save."""
         wire = self.wires[0]
-        form = None if wire.rate is None else shaping(wire.rate, self.wire.burst, self.wire.limit)
         saved = read_sysctl(self.spaces[HOST], "net/ipv4/tcp_no_metrics_save")
-        return {
-            "rate": form.rate * 8 if form else None,
-            "burst": form.burst if form else None,
-            "limit": form.limit if form else None,
+        return wire.facts() | {
             "queue_discipline": self.spaces[SERVER].facts(wire.far).queue_discipline,
             "tcp_no_metrics_save": int(saved) if saved is not None else None,
         }
 
-    def shape(self, space: LabSpace, device: str, rate: int | None) -> None:
-        """Shape a device to a rate in bit/s, if there is one."""
-        if rate is not None:
-            from pathgauge.paths.netlink import in_namespace
-
-            form = shaping(rate, self.wire.burst, self.wire.limit)
-            in_namespace(space.namespace, lambda links: links.shape(device, form))
-
     def _check_unshaped(self, spec: PathSpec) -> None:
         """A path without a wire would run beside shaped ones as if nothing had been asked."""
-        if spec.rate is not None or self.wire != WireSpec():
+        if spec.wire(self.wire) != WireSpec():
             raise UserError(
                 f"{spec.name} has no wire that could be shaped: {spec.kind} lies within one namespace",
                 hint=f"leave out {spec.name}, or what shapes the wire; {spec.kind}:mtu=1500 gives it another MTU",
@@ -180,8 +146,8 @@ class Topology:
     def _near(self, kind: Kind, spec: PathSpec, copy: int = 0) -> LabSpace:
         return self.new_space(self.free_name(_numbered(spec.name, copy))) if kind.direct else self.spaces[HOST]
 
-    def _new_wire(self, near: LabSpace, rate: int | None) -> Wire:
-        wire = Wire(len(self.wires), rate, near, self.new_subnet())
+    def _new_wire(self, near: LabSpace, spec: WireSpec) -> Wire:
+        wire = Wire(len(self.wires), spec, near, self.new_subnet())
         server = self.spaces[SERVER]
 
         near.add_pair("veth", wire.lower, wire.far, into=server)
@@ -190,26 +156,9 @@ class Topology:
         for space, device in ((near, wire.lower), (server, wire.far)):
             if self.wire.mtu is not None:
                 space.change(device, {"mtu": self.wire.mtu})
-            self.shape(space, device, rate)
+            wire.shape(space, device)
         self.wires.append(wire)
         return wire
-
-    def _change(self, spec: PathSpec, wire: Wire, placement: Placement) -> None:
-        """Make the path's devices as was asked: the MTU of all, what they stand on first; offloads of its own."""
-        changes = dict(spec.devices)
-        mtu = changes.pop("mtu", None)
-        if mtu is not None:
-            outer = mtu + _TUNNEL_ROOM if placement.beyond else mtu
-            far = ((self.spaces[SERVER], wire.far),) if kinds()[spec.kind].wired else ()
-            for space, device in (*far, *reversed(_through(wire, placement))):
-                space.change(device, {"mtu": outer})
-            for space, device in (*placement.beyond, (placement.space, placement.device)):
-                space.change(device, {"mtu": mtu})
-        elif self.wire.mtu is not None and not placement.beyond:  # what stands on the wire's ends has their MTU already
-            for space, device in (*reversed(_through(wire, placement)), (placement.space, placement.device)):
-                space.change(device, {"mtu": self.wire.mtu})
-        if changes:
-            placement.space.change(placement.device, changes)
 
     def _describe(
         self, spec: PathSpec, copy: int, wire: Wire, placement: Placement, facts: Facts, *, serves: bool
@@ -378,4 +327,4 @@ class PathSite:
     def shape(self, space: Space, device: str) -> None:
         """See registry.Site."""
         if isinstance(space, LabSpace):
-            self.topology.shape(space, device, self.wire.rate)
+            self.wire.shape(space, device)

@@ -1,11 +1,13 @@
 """What a path is, before it is built and after."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from pathgauge.errors import InternalError
 
 NETSERVER = "netperf://"
+
+Value = int | float | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class Found:
 class PathSpec:
     """A path as asked for: `[NAME=]KIND[:key=value,...]`, parsed and checked against its kind.
 
-    With a `rate` (bit/s) it gets a wire of its own, shaped to that; with changes of its `devices`, too: `mtu` in bytes
-    of all of them, offloads (1 or 0) of its own one. One that exists already is `found`, and its kind is `existing`.
+    With a `rate` (bit/s) it gets a wire of its own, shaped to that; with `changes`, too: those of WIRE_CHANGES of that
+    wire, `mtu` in bytes of all its devices, offloads (1 or 0) of its own one. One that exists already is `found`, and
+    its kind is `existing`.
     Of a path with `copies` so many are built, on one wire where the kind lets them share it.
     """
 
@@ -34,7 +37,7 @@ class PathSpec:
     kind: str
     options: dict[str, str] = field(default_factory=dict)
     rate: int | None = None
-    devices: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, Value] = field(default_factory=dict)
     found: Found | None = None
     copies: int = 1
 
@@ -43,10 +46,16 @@ class PathSpec:
         """Whether it exists and leads to a netserver, which answers for itself."""
         return self.options.get("to", "").startswith(NETSERVER)
 
+    def wire(self, common: "WireSpec") -> "WireSpec":
+        """How the path's own wire is made, where the others are made like `common`."""
+        asked: dict[str, Any] = {key: value for key, value in self.changes.items() if key in WIRE_CHANGES}
+        return replace(common, **asked if self.rate is None else {**asked, "rate": self.rate})
+
 
 @dataclass(frozen=True, slots=True)
 class WireSpec:
-    """How each wire of a lab is made: rate in bit/s (None: unshaped), tbf's burst and limit in bytes, MTU in bytes.
+    """How each wire of a lab is made: rate in bit/s (None: unshaped), the shaper's burst and limit in bytes, MTU in
+    bytes, chances of a loss and of overtaking from 0 to 1, delay of each direction and its jitter in seconds.
 
     None leaves a value to us.
     """
@@ -55,6 +64,11 @@ class WireSpec:
     burst: int | None = None
     limit: int | None = None
     mtu: int | None = None
+    shaper: str | None = None
+    loss: float | None = None
+    delay: float | None = None
+    jitter: float | None = None
+    reorder: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,9 @@ class Attachment:
     addresses: dict[str, str] = field(default_factory=dict)
 
 
+WIRE_CHANGES = ("loss",)  # what `--set` changes of the wire of a path
 OFFLOADS = ("tso", "gso", "gro", "tx", "sg")  # ethtool's short names
+PERCENTS = ("loss",)  # of the changes, those that are typed in %
 
 Role = Literal["own", "lower", "wire", "beyond", "passed"]
 

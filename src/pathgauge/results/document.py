@@ -307,8 +307,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     Of `explain`, `explained` says what was asked, `explanations` what was found, the likeliest cause first, and
     `top_cause` names it where it is confirmed or suspected.
 
-    `wire` says how each wire was made: rate in bit/s (null: unshaped), burst and limit in bytes, what is set in each
-    namespace. `ended` is `complete`, `interrupted`, or `stopped: ` with the error's sentence.
+    `wire` says how each wire was made: rate in bit/s (null: unshaped), burst and limit in bytes, loss as a share,
+    what is set in each namespace. `ended` is `complete`, `interrupted`, or `stopped: ` with the error's sentence.
     """
 
     schema: Literal["pathgauge.result/1"] = SCHEMA
@@ -318,7 +318,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     labs: int = 1
     environment: Environment
     paths: list[PathDescription]
-    wire: dict[str, str | int | None]
+    wire: dict[str, str | int | float | None]
     tests: list[TestRun]
     comparisons: list[Comparison]
     warnings: list[str] = []
