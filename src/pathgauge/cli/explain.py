@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     from pathgauge.explain.run import explain_request
     from pathgauge.measuring.run import Stopped
+    from pathgauge.paths.endpoint import EXISTING
     from pathgauge.report.output import say
     from pathgauge.results import store
 
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         if human is not None:
             say(sys.stderr, text)
 
-    may_turn = args.allow_changes or not any(spec.found for spec in request.paths)
+    may_turn = args.allow_changes or not any(spec.kind == EXISTING for spec in request.paths)
     try:
         result = explain_request(request, tell, may_turn=may_turn)
     except Stopped as early:
