@@ -120,14 +120,18 @@ def _serve(channel: socket.socket, workshop: "Workshop") -> str | None:
     """
     from pathgauge.paths import messages
 
-    while isinstance(order := messages.receive_order(channel), messages.TurnAll | messages.Examine):
-        if isinstance(order, messages.TurnAll):
-            messages.send(channel, workshop.turn(order.turns))
-        else:
-            from pathgauge.paths.inspection import answer
+    try:
+        while isinstance(order := messages.receive_order(channel), messages.TurnAll | messages.Examine):
+            if isinstance(order, messages.TurnAll):
+                messages.send(channel, workshop.turn(order.turns))
+            else:
+                from pathgauge.paths.inspection import answer
 
-            answer(channel, order, workshop.spaces)
-    workshop.restore()
+                answer(channel, order, workshop.spaces)
+    except OSError:  # the controller went while it was answered
+        order = None
+    finally:
+        workshop.restore()
     if order is None:
         return None
     if not isinstance(order, messages.Release):
