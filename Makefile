@@ -19,7 +19,7 @@ CHECKS := check-ruff check-format check-types check-clang-format check-clang-tid
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test interop bench campaign install lint format clean $(CHECKS)
+.PHONY: help compare test interop bench campaign planted install lint format clean $(CHECKS)
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -40,6 +40,9 @@ bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in 
 campaign: install $(DEV_TOOLS) ## live verdicts whose answer is known, and the time to one (an hour and more, resumable)
 	@$(BIN)/python -m benchmarks.verdicts
 	@$(BIN)/python -m benchmarks.time_to_verdict
+
+planted: install $(DEV_TOOLS) ## plant causes and see what explain says (an hour, resumable, root)
+	@$(BIN)/python -m benchmarks.planted.campaign $(PLANTED_ARGS)
 
 install: $(INSTALLED) ## install pathgauge into .venv
 	@:

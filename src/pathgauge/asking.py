@@ -78,6 +78,8 @@ def build(
             f"a slice of {request.slice:g} s is longer than the whole time of a test, {request.max_time:g} s",
             hint=f"--slice {request.max_time / 40:g}s, or a longer --max-time",
         )
+    if values.get("explain") and request.attachment is not None:
+        raise UserError("--explain turns knobs at both ends, and a --server is elsewhere", hint="leave one out")
     if request.labs > 1 and request.attachment is not None:
         raise UserError("--labs builds labs of ours, and a --server is elsewhere", hint="leave one out")
     _check_datagrams(request, tests)

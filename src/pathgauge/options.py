@@ -302,6 +302,8 @@ OPTIONS: dict[str, Option] = {
                output=True, choices=lambda: ("slower",)),
         Option("quiet", "", "no progress and no table, only errors", quantities.parse_switch, "off", OUTPUT,
                output=True, flag=True),
+        Option("explain", "", "go on to explain each slower row, as pathgauge explain does",
+               quantities.parse_switch, "off", OUTPUT, output=True, flag=True),
         Option("print-config", "", "measure nothing; print a file for --config that asks for the same",
                quantities.parse_switch, "off", OUTPUT, output=True, flag=True),
         Option("config", "FILE", "read options from a TOML file; keys are option names", _parse_file, "none", OUTPUT,
@@ -310,7 +312,18 @@ OPTIONS: dict[str, Option] = {
 }  # fmt: skip
 
 
-NOT_EXPLAINED = ("server", "device", "address", "labs", "blocks", "slice", "warmup", "fail-on", "print-config")
+NOT_EXPLAINED = (
+    "server",
+    "device",
+    "address",
+    "labs",
+    "blocks",
+    "slice",
+    "warmup",
+    "fail-on",
+    "explain",
+    "print-config",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser, names: Sequence[str] | None = None) -> None:

@@ -8,6 +8,7 @@ from pathgauge import __version__, options
 from pathgauge.errors import MachineError
 
 if TYPE_CHECKING:
+    from pathgauge.measuring.request import Request
     from pathgauge.report.progress import Lines, Live
     from pathgauge.results.document import Result
 
@@ -18,6 +19,8 @@ EXAMPLES = """examples:
       the question of 2007
   pathgauge compare macvlan --test TCP_STREAM --vary send-size=1400,64K
       what does the send size matter on one path?
+  pathgauge compare host bridge --wire rate=1gbit --explain
+      and why is it slower?
   pathgauge compare host host
       the same path twice: what does this machine's own noise look like?
   pathgauge compare host macvlan --set macvlan.nodelay=on --json result.json --fail-on slower
@@ -88,7 +91,25 @@ def run(args: argparse.Namespace) -> int:
     _deliver(result, target if isinstance(target, str) else None, human, told, needed=needed)
     if stopped is not None:
         raise stopped.cause
+    if values.get("explain") and human is not None:
+        _explain(request, result, human)
     return int("fail-on" in values and any(row.primary and row.verdict == "slower" for row in result.comparisons))
+
+
+def _explain(request: "Request", result: "Result", human: TextIO) -> None:
+    """Each slower row, one after the other; on paths that exist only the test's own parameters are turned."""
+    from pathgauge.explain.run import explain_request, narrowed
+    from pathgauge.paths.endpoint import EXISTING
+    from pathgauge.report import explanation
+    from pathgauge.report.output import say
+    from pathgauge.report.progress import look_of
+
+    may_turn = not any(spec.kind == EXISTING for spec in request.paths)
+    for row in result.comparisons:
+        if row.primary and row.verdict == "slower":
+            say(human, "", f"Explaining {row.test} {row.metric} on {row.candidate.path}:")
+            answer = explain_request(narrowed(request, row), lambda text: say(sys.stderr, text), may_turn=may_turn)
+            say(human, *explanation.lines(answer, look_of(human)))
 
 
 def _observer(stream: TextIO, tests: tuple[str, ...], *, needed: bool) -> "Lines | Live":

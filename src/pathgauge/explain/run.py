@@ -2,9 +2,12 @@
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 
+import msgspec
+
+from pathgauge.asking import EXPLAIN_MAX_TIME
 from pathgauge.explain.explaining import CLOSED, LIKELY, Explaining, Suspect, Tried, names_of
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble
@@ -15,7 +18,7 @@ from pathgauge.measuring.request import Request
 from pathgauge.measuring.run import Stopped
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.turned import restore_left
-from pathgauge.results.document import Environment, Experiment, Explained, Explanation, Result, Share
+from pathgauge.results.document import Comparison, Environment, Experiment, Explained, Explanation, Result, Share
 from pathgauge.results.environment import collect
 from pathgauge.statistics.interaction import Span
 from pathgauge.traffic.registry import TESTS
@@ -82,8 +85,7 @@ def _document(request: Request, lab: Lab, environment: Environment, found: Expla
     explanations = [_explanation(suspect, found) for suspect in found.suspects]
     explanations.sort(key=_rank)
     top = next((each.cause for each in explanations if each.status in ("confirmed", "suspected")), None)
-    changes = {"explained": _explained(found), "explanations": explanations, "top_cause": top}
-    return type(result)(**{name: getattr(result, name) for name in result.__struct_fields__} | changes)
+    return msgspec.structs.replace(result, explained=_explained(found), explanations=explanations, top_cause=top)
 
 
 def _rank(found: Explanation) -> tuple[int, float]:
@@ -162,6 +164,20 @@ def _share(span: Span | None) -> Share | None:
     return Share(estimate=span.estimate, low=low, high=high)
 
 
-def causes_tried(explanations: Sequence[Explanation]) -> int:
-    """How many causes were put to an experiment."""
-    return sum(bool(each.experiments) for each in explanations)
+def narrowed(request: Request, row: Comparison) -> Request:
+    """The question of one row of a comparison: its test, its metric, its two paths (or values of `vary`)."""
+    names = row.baseline.path, row.candidate.path
+    paths, vary = request.paths, request.vary
+    if vary is None:
+        paths = tuple(spec for spec in paths if spec.name in names)
+    else:
+        option = vary[0].replace("_", "-")
+        vary = vary[0], tuple(pair for pair in vary[1] if f"{option}={pair[1]}" in names)
+    return msgspec.structs.replace(
+        request,
+        paths=paths,
+        vary=vary,
+        tests=(row.test,),
+        metrics=(row.metric,),
+        max_time=max(EXPLAIN_MAX_TIME, request.max_time),
+    )
