@@ -13,8 +13,8 @@
 namespace pathgauge {
 namespace {
 
-constexpr std::size_t largest_packet = std::size_t{1} << 17;  // an IP packet of 64 KiB, and what tun says of it
-constexpr int burst = 64;                                     // packets one way before it is the other's turn
+constexpr std::size_t largest_packet = 131072;  // an IP packet of 64 KiB, and what tun says of it
+constexpr int burst = 64;                       // packets one way before it is the other's turn
 
 enum class Flow : std::uint8_t { idle, moved, ended };
 
@@ -37,8 +37,10 @@ Flow pass_on(int from, int to, std::vector<std::byte> &packet) {
 
 void relay(int one, int other) {
   std::vector<std::byte> packet(largest_packet);
-  std::array<pollfd, 2> ends{pollfd{.fd = one, .events = POLLIN, .revents = 0},
-                             pollfd{.fd = other, .events = POLLIN, .revents = 0}};
+  std::array<pollfd, 2> ends{
+      pollfd{.fd = one, .events = POLLIN, .revents = 0},
+      pollfd{.fd = other, .events = POLLIN, .revents = 0},
+  };
   for (;;) {
     const Flow there = pass_on(one, other, packet);
     const Flow back = pass_on(other, one, packet);
