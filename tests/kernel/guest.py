@@ -1,0 +1,35 @@
+"""A plugin of pytest for the guest: of the contract it keeps the kinds that the guest is for, and it has patience."""
+
+import pytest
+
+from pathgauge.paths import process
+from pathgauge.paths.types import PathSpec
+
+KINDS = ("ipvlan", "vlan", "geneve", "gre", "ipip", "netkit")
+LINKS = ("wireguard",)
+QUEUE_DISCIPLINES = ("netem", "fq", "fq_codel")
+_PATIENCE_SECONDS = 60.0
+
+
+def pytest_configure() -> None:
+    """An emulated machine takes its time to start a process."""
+    process.ANSWER_SECONDS = _PATIENCE_SECONDS
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what every kernel has: emulated, it takes its time and shows nothing new."""
+    others = [item for item in items if item.path.parent.name == "contract" and _kind(item) not in KINDS]
+    for module in {item.module for item in others if isinstance(item, pytest.Function)}:
+        cases: list[PathSpec] = module.CASES
+        cases[:] = [case for case in cases if case.kind in KINDS]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+def _kind(item: pytest.Item) -> str | None:
+    """The kind of path that a test of the contract is about; None where it is about all or none."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    kind: str | None = parameters["lab"].kind if "lab" in parameters else parameters.get("kind")
+    return kind
