@@ -19,10 +19,10 @@ CHECKS := check-ruff check-format check-types check-clang-format check-clang-tid
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test interop bench campaign planted install lint format clean $(CHECKS)
+.PHONY: help compare test test-kernel interop bench campaign planted install lint format clean $(CHECKS)
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
 
 compare: install ## install, then compare host with macvlan on this machine
 	@$(BIN)/pathgauge compare host macvlan
@@ -32,6 +32,9 @@ test: lint ## install, lint, check types, run every test
 
 interop: install $(DEV_TOOLS) ## run every test against the stock peers, of netperf's table every cell
 	@PATHGAUGE_INTEROP=whole $(BIN)/python -m pytest tests/interop $(PYTEST_ARGS)
+
+test-kernel: install $(DEV_TOOLS) ## test the kinds of path that many kernels lack, in a guest that has them (some 5 min)
+	@PYTHON=$(BIN)/python scripts/test-kernel $(PYTEST_ARGS)
 
 bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in one run
 	@$(BIN)/python -m benchmarks.startup

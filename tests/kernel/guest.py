@@ -30,6 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _kind(item: pytest.Item) -> str | None:
     """The kind of path that a test of the contract is about; None where it is about all or none."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    kind: str | None = parameters["lab"].kind if "lab" in parameters else parameters.get("kind")
-    return kind
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return None
+    case = item.callspec.params.get("lab")
+    return case.kind if isinstance(case, PathSpec) else str(item.callspec.params.get("kind"))

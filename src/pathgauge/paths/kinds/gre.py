@@ -25,4 +25,4 @@ def build(site: Site, spec: PathSpec) -> Placement:
         "gre_oflags": _KEY_PRESENT,
     }
     here = common | {"gre_local": near, "gre_remote": far}
-    return tunnel(site, "gre", "gr", here, common | {"gre_local": far, "gre_remote": near})
+    return tunnel(site, "gre", "gr", here, common | {"gre_local": far, "gre_remote": near}, moved=True)

@@ -24,4 +24,4 @@ def build(site: Site, spec: PathSpec) -> Placement:
     del spec  # it has no options
     near, far = outer(site)
     here = {"ipip_local": near, "ipip_remote": far}
-    return tunnel(site, "ipip", "ii", here, {"ipip_local": far, "ipip_remote": near}, ipv6=False)
+    return tunnel(site, "ipip", "ii", here, {"ipip_local": far, "ipip_remote": near}, moved=True, ipv6=False)

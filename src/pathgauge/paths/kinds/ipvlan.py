@@ -5,7 +5,8 @@
     [ host: h1 ] ──wire── [ server: s1 ]
 
 In mode l2 it sends frames itself, in l3 the host's namespace routes for it, in l3s that namespace's netfilter sees it,
-too. It cannot share its lower device with macvlan, so it gets a wire of its own.
+too. In both of these nobody answers for it on the wire (no ARP): it has a network of its own, which the server reaches
+through the host's address. It cannot share its lower device with macvlan, so it gets a wire of its own.
 """
 
 from pathgauge.paths.registry import KindOption, Placement, Site, register
@@ -13,6 +14,7 @@ from pathgauge.paths.types import PathSpec
 
 _DEVICE = "ipv0"
 _MODES = {"l2": 0, "l3": 1, "l3s": 2}  # IPVLAN_MODE_*
+_NOBODY, _CONTAINER = 1, 2  # in a network of its own
 
 
 @register(
@@ -27,6 +29,14 @@ def build(site: Site, spec: PathSpec) -> Placement:
     space = site.new_space()
     mode = {"ipvlan_mode": _MODES[spec.options["mode"]]}
     site.host.add("ipvlan", _DEVICE, into=space, lower=site.lower, settings=mode)
-    addresses = site.new_addresses()
+    if spec.options["mode"] == "l2":
+        addresses = site.new_addresses()
+        space.configure(_DEVICE, addresses)
+        return Placement(space, _DEVICE, addresses)
+    subnet = site.new_subnet()
+    addresses = subnet.addresses(_CONTAINER)
+    site.host.configure(site.lower, site.host_addresses())
     space.configure(_DEVICE, addresses)
+    space.route(site.far_addresses(), subnet.addresses(_NOBODY))  # the device asks nobody who that is
+    site.server.route(addresses, site.host_addresses())
     return Placement(space, _DEVICE, addresses)

@@ -8,15 +8,28 @@ _FIRST_ID = 100
 
 
 def tunnel(
-    site: Site, kind: str, prefix: str, near: Settings, far: Settings, *, on_wire: bool = False, ipv6: bool = True
+    site: Site,
+    kind: str,
+    prefix: str,
+    near: Settings,
+    far: Settings,
+    *,
+    on_wire: bool = False,
+    moved: bool = False,
+    ipv6: bool = True,
 ) -> Placement:
     """A device of a kind at each end, the near one in the path's own namespace. `near` and `far` are their settings,
-    `on_wire` says whether it is made on the wire's ends as lower devices, `ipv6` whether it carries that.
+    `on_wire` says whether it is made on the wire's ends as lower devices, `moved` whether its packets would travel in
+    the namespace that it is made in, so that it is made where they do and moved; `ipv6` whether it carries that.
     """
     space, subnet = site.new_space(), site.new_subnet()
     device, peer = site.new_name(prefix), site.new_name(f"{prefix}s")
     site.host.configure(site.lower, site.host_addresses())
-    site.host.add(kind, device, into=space, lower=site.lower if on_wire else None, settings=near)
+    site.host.add(
+        kind, device, into=site.host if moved else space, lower=site.lower if on_wire else None, settings=near
+    )
+    if moved:
+        site.host.move(device, into=space)
     site.server.add(kind, peer, into=site.server, lower=site.far if on_wire else None, settings=far)
     addresses, server = (
         tuple(each for each in subnet.addresses(end) if ipv6 or each.family == "ipv4") for end in (_CONTAINER, _SERVER)
