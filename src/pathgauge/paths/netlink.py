@@ -1,6 +1,6 @@
-"""What pathgauge asks netlink and ethtool by way of pyroute2: typed wrappers. Only this, `sight.py`, and what
-reads counters and settings (`link_reading.py`, `ethtool.py`) import that, which takes longer than most labs take to
-build: it is imported only where it is used.
+"""What pathgauge asks netlink and ethtool by way of pyroute2: typed wrappers. Only this, `sight.py`, `wireguard.py` and
+what reads counters and settings (`link_reading.py`, `ethtool.py`) import that, which takes longer than most labs take
+to build: it is imported only where it is used.
 
 What every namespace of a lab needs goes by rtnetlink.py instead. pyroute2 across threads was seen to act on the wrong
 namespace, so a socket is opened, used and closed inside one thread that entered the namespace: see `in_namespace`.

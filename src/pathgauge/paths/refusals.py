@@ -17,6 +17,7 @@ _FEATURES = {
     "geneve": "CONFIG_GENEVE",
     "gre": "CONFIG_NET_IPGRE",
     "ipip": "CONFIG_NET_IPIP",
+    "wireguard": "CONFIG_WIREGUARD",
     "netkit": "CONFIG_NETKIT",
     "tbf": "CONFIG_NET_SCH_TBF",
     "htb": "CONFIG_NET_SCH_HTB",

@@ -66,6 +66,15 @@ class Space(Protocol):
     def forward(self) -> None:
         """Let packets through from device to device."""
 
+    def give_key(self, device: str, port: int) -> str:
+        """Give a WireGuard device a new key, and a UDP port to listen at; its public key."""
+        ...
+
+    def add_peer(self, device: str, key: str, endpoint: tuple[str, int], networks: Sequence[str]) -> None:
+        """Let a WireGuard device exchange packets of these networks (in CIDR) with the one that has that public key, at
+        its address and port.
+        """
+
     def translate(self, rules: str) -> None:
         """Load nftables rules, as text that `nft -f` takes."""
 
@@ -181,6 +190,7 @@ _MODULES = (
     "geneve",
     "gre",
     "ipip",
+    "wireguard",
     "netkit",
     "tun",
     "loopback",

@@ -127,6 +127,18 @@ class LabSpace:
         """See registry.Space. Raises MissingFeature where there is no nft, MachineError where it refuses."""
         inside(self.namespace, lambda: load(rules))
 
+    def give_key(self, device: str, port: int) -> str:
+        """See registry.Space."""
+        from pathgauge.paths import wireguard
+
+        return wireguard.give_key(self.namespace, device, port)
+
+    def add_peer(self, device: str, key: str, endpoint: tuple[str, int], networks: Sequence[str]) -> None:
+        """See registry.Space."""
+        from pathgauge.paths import wireguard
+
+        wireguard.add_peer(self.namespace, device, key, endpoint, networks)
+
     def examine(self) -> dict[str, LinkFacts]:
         """What the kernel says of its devices, once they carry packets."""
         deadline = time.monotonic() + UP_SECONDS
