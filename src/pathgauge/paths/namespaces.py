@@ -64,8 +64,17 @@ def show_own_devices() -> None:
 
     Without it /sys/class/net goes on showing the devices of the namespace it came from. Raises OSError.
     """
+    _mount_over(b"/sys", b"sysfs")
+
+
+def own_folder(path: str) -> None:
+    """Mount an empty folder in memory over a folder, for this process and its children alone. Raises OSError."""
+    _mount_over(path.encode(), b"tmpfs")
+
+
+def _mount_over(target: bytes, kind: bytes) -> None:
     unshare(CLONE_NEWNS)
-    library = _library()
+    library = ctypes.CDLL(None, use_errno=True)
 
     def mount(source: bytes, target: bytes, kind: bytes | None, flags: int) -> None:
         if library.mount(source, target, kind, ctypes.c_ulong(flags), None) < 0:
@@ -73,7 +82,7 @@ def show_own_devices() -> None:
             raise OSError(number, os.strerror(number))
 
     mount(b"none", b"/", None, _MS_REC | _MS_SLAVE)  # what is mounted here stays here
-    mount(b"sysfs", b"/sys", b"sysfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    mount(kind, target, kind, _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
 
 def is_root_capable() -> bool:

@@ -30,7 +30,8 @@ class Space(Protocol):
     @property
     def name(self) -> str: ...
     def add(self, kind: str, name: str, *, into: "Space", lower: str | None = None, settings: Settings = NONE) -> None:
-        """Make a device of a kernel's kind here, on this namespace's `lower`, to appear in the namespace `into`.
+        """Make a device of a kernel's kind here, on this namespace's `lower`, to appear in the namespace `into`. Of the
+        kind `openvswitch` that is a bridge, with a daemon of its own.
 
         `settings` are the kind's own, by pyroute2's names.
         """
@@ -182,6 +183,7 @@ _MODULES = (
     "macvtap",
     "ipvlan",
     "bridge",
+    "openvswitch",
     "routed",
     "nat",
     "published",

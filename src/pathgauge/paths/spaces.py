@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pathgauge.errors import MachineError
 from pathgauge.paths import relay, rtnetlink
@@ -16,6 +16,9 @@ from pathgauge.paths.refusals import explained
 from pathgauge.paths.registry import NONE, Settings, Space
 from pathgauge.paths.rtnetlink import LinkFacts, RouteSocket
 from pathgauge.paths.rules import load
+
+if TYPE_CHECKING:
+    from pathgauge.paths.openvswitch import Switch
 
 UP_SECONDS = 5.0
 _SHORT = 64
@@ -42,7 +45,8 @@ _FORWARDING = {"ipv4": "net/ipv4/ip_forward", "ipv6": "net/ipv6/conf/all/forward
 class LabSpace:
     """See registry.Space; with a descriptor of the namespace, one of its device counters, and a routing socket.
 
-    `told` are the sysctls that had to be changed in it; `quiet` says that its devices get no link-local address.
+    `told` are the sysctls that had to be changed in it; `quiet` says that its devices get no link-local address;
+    `switches` are its bridges of Open vSwitch.
     """
 
     name: str
@@ -52,6 +56,7 @@ class LabSpace:
     devices: dict[str, dict[Family, str]] = field(default_factory=dict)
     told: frozenset[str] = frozenset()
     quiet: bool = False
+    switches: dict[str, "Switch"] = field(default_factory=dict)
 
     @classmethod
     def existing(cls, name: str, namespace: int) -> Self:
@@ -61,6 +66,11 @@ class LabSpace:
 
     def add(self, kind: str, name: str, *, into: Space, lower: str | None = None, settings: Settings = NONE) -> None:
         """See registry.Space."""
+        if kind == "openvswitch":
+            from pathgauge.paths.openvswitch import Switch
+
+            self.switches[name] = Switch.start(name, self.namespace)
+            return
         target = _own(into).namespace
         given = dict(settings)
         with explained(kind):
@@ -87,6 +97,9 @@ class LabSpace:
 
     def join(self, device: str, bridge: str) -> None:
         """See registry.Space."""
+        if bridge in self.switches:
+            self.switches[bridge].join(device)
+            return
         with explained(device):
             self.routes.ask(rtnetlink.joined(self.routes.number(device), self.routes.number(bridge)))
 
