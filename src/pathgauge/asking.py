@@ -12,6 +12,7 @@ from pathgauge.measuring.request import Request
 from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, MOST_PARALLEL, OPTIONS
 from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
+from pathgauge.paths.validity import check, check_wire
 from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic.kind import FAIRNESS, TestKind
 from pathgauge.traffic.parameters import Parameters
@@ -83,6 +84,7 @@ def build(
     if request.labs > 1 and request.attachment is not None:
         raise UserError("--labs builds labs of ours, and a --server is elsewhere", hint="leave one out")
     _check_datagrams(request, tests)
+    check(request.paths, request.wire)
     return request
 
 
@@ -254,9 +256,9 @@ def wire(values: Mapping[str, object]) -> WireSpec:
     if rate is not None and asked.get("rate", rate) != rate:
         raise UserError("--wire and --link-rate name different rates", hint="give one of them")
     asked |= {"rate": rate} if rate is not None else {}
-    if "rate" not in asked and asked.keys() & {"burst", "limit"}:
-        raise UserError("a wire that is not shaped has neither burst nor limit", hint="--wire rate=1gbit,limit=3M")
-    return WireSpec(**asked)
+    spec = WireSpec(**asked)
+    check_wire(spec)
+    return spec
 
 
 def _metrics(values: Mapping[str, object], tests: Sequence[TestKind]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import msgspec
 
 from pathgauge.config import NOT_IN_A_FILE
 from pathgauge.options import LAB_KEYS, OPTIONS, TABLES, WIRE_KEYS, Option
-from pathgauge.paths.types import OFFLOADS
+from pathgauge.paths.types import SWITCHES
 from pathgauge.results.schema import DIALECT
 from pathgauge.traffic.metrics import METRICS
 
@@ -62,7 +62,7 @@ def _value(option: Option) -> Schema:
 def _table(name: str) -> Schema:
     """What may stand for an option's text as a table."""
     parameters = {option.name: _value(option) for option in OPTIONS.values() if option.parameter}
-    lab = {key: _SWITCH if key in OFFLOADS else _QUANTITY for key in LAB_KEYS}
+    lab = {key: _SWITCH if key in SWITCHES else _QUANTITY for key in LAB_KEYS}
     return {
         "path": {"type": "object", "additionalProperties": {"type": "string"}},
         "address": {"type": "object", "additionalProperties": {"type": "string"}},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pathgauge import quantities
 from pathgauge.errors import UserError
-from pathgauge.paths.types import OFFLOADS, Value
+from pathgauge.paths.types import QUEUE_KINDS, SHAPERS, SWITCHES, Value
 from pathgauge.quantities import nearest, quoted
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ LEAST_LABS, GREATEST_LABS = 5, 1000
 MOST_PARALLEL = 500  # copies; a machine's tables of neighbours hold 1024
 GREATEST_COPIES = 4000  # a wire has room for some more addresses
 LONGEST_DEVICE = 15
+LONGEST_DELAY = 10.0  # seconds
+GREATEST_RULES = 10_000
+GREATEST_QUEUES = 4096  # what a device can have at most
+GREATEST_QUEUE_LIMIT = 10**9
 LEAST_MTU, GREATEST_MTU = 1280, 65535  # IPv6 takes no less
 
 
@@ -194,12 +198,45 @@ def _loss(text: str) -> float:
     return quantities.parse_share(text, "loss")
 
 
+def _reorder(text: str) -> float:
+    return quantities.parse_share(text, "reorder")
+
+
+def _delay(text: str) -> float:
+    return quantities.parse_time(text, longest=LONGEST_DELAY)
+
+
+def _rules(text: str) -> int:
+    return quantities.parse_whole(text, 1, GREATEST_RULES, "number of rules")
+
+
+def _queues(text: str) -> int:
+    return quantities.parse_whole(text, 1, GREATEST_QUEUES, "number of queues")
+
+
+def _queue_limit(text: str) -> int:
+    return quantities.parse_whole(text, 1, GREATEST_QUEUE_LIMIT, "limit of a queue")
+
+
+def _word(words: Sequence[str], what: str, hint: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if (word := text.strip().lower()) not in words:
+            raise UserError(f"there is no {what} {quoted(text)}; {nearest(word, words)}", hint=hint)
+        return word
+
+    return parse
+
+
 WIRE_KEYS: dict[str, Callable[[str], Value]] = {
     "rate": quantities.parse_rate,
     "burst": quantities.parse_size,
     "limit": quantities.parse_size,
     "mtu": _mtu,
     "loss": _loss,
+    "delay": _delay,
+    "jitter": _delay,
+    "reorder": _reorder,
+    "shaper": _word(SHAPERS, "shaper", "--wire rate=1gbit,shaper=htb"),
 }
 
 # The keys of --set that are no test parameters: what they change, they change in the lab, on a wire of the path's own.
@@ -207,7 +244,14 @@ LAB_KEYS: dict[str, Callable[[str], object]] = {
     "rate": quantities.parse_rate,
     "mtu": _mtu,
     "loss": _loss,
-    **dict.fromkeys(OFFLOADS, quantities.parse_switch),
+    "delay": _delay,
+    "jitter": _delay,
+    "reorder": _reorder,
+    "qdisc": _word(QUEUE_KINDS, "queueing discipline", "--set macvlan.qdisc=pfifo"),
+    "qdisc-limit": _queue_limit,
+    "queues": _queues,
+    "rules": _rules,
+    **dict.fromkeys(SWITCHES, quantities.parse_switch),
 }
 
 

@@ -149,16 +149,16 @@ def parse_confidence(text: str) -> float:
     return fraction
 
 
-def parse_time(text: str, *, zero: bool = False) -> float:
-    """A time in seconds: `8`, `8s`, `200ms`, `50us`; more than nothing unless `zero`, at most a day."""
+def parse_time(text: str, *, zero: bool = False, longest: float = GREATEST_TIME) -> float:
+    """A time in seconds: `8`, `8s`, `200ms`, `50us`; more than nothing unless `zero`, at most `longest`."""
     hint = "type a time such as 8s, 200ms or 50us"
     number, unit = _number(text, "time", hint)
     if unit not in _TIME_UNITS:
         raise UserError(f"{quoted(text)} is no time: unknown unit {quoted(unit)}", hint=hint)
     seconds = number * _TIME_UNITS[unit]
-    if seconds > GREATEST_TIME or (seconds == 0 and not zero):
+    if seconds > longest or (seconds == 0 and not zero):
         least = "from 0" if zero else "more than 0"
-        raise UserError(f"time {quoted(text)} is out of range: it must be {least} and at most 86400s", hint=hint)
+        raise UserError(f"time {quoted(text)} is out of range: it must be {least} and at most {longest:g}s", hint=hint)
     return seconds
 
 

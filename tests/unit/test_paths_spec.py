@@ -55,7 +55,7 @@ def test_names_are_unique(arguments: list[str], names: list[str]) -> None:
         ("a/b=host", "cannot name a path", "a=host"),
         (f"{'a' * 33}=host", "cannot name a path", "a=host"),
         ("host:", "no option after the colon", "type host"),
-        ("host:mode=bridge", "host has no option 'mode'", "host:mtu="),
+        ("host:zzz=bridge", "host has no option 'zzz'", "host:mtu="),
         ("host:mut=1400", "host has no option 'mut'", "did you mean host:mtu="),
         ("host:mtu", "mtu of host needs a value", "type host:mtu="),
         ("host:mtu=12", "out of range", "1280 to 65535"),

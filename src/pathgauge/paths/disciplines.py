@@ -28,12 +28,11 @@ QUEUES: dict[str, int | None] = {
     "sfq": None,
     "noqueue": None,
 }
-UNLIMITED = ("noqueue",)
 
 
 def queue(number: int, kind: str, limit: int | None) -> bytes:
-    """One of QUEUES at the root of a device, its limit in packets (bfifo's in bytes), or the kernel's own."""
-    return new_discipline(number, kind, b"" if limit is None else _limited(kind, limit))
+    """One of QUEUES at the root of a device, instead of what is there; its limit in packets (bfifo's in bytes)."""
+    return new_discipline(number, kind, b"" if limit is None else _limited(kind, limit), instead=True)
 
 
 def tbf(number: int, form: Shaping, *, under_netem: bool = False) -> tuple[bytes, ...]:

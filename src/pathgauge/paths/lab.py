@@ -18,9 +18,9 @@ from pathgauge.errors import InternalError
 from pathgauge.paths import messages, roles
 from pathgauge.paths.endpoint import located
 from pathgauge.paths.process import KeeperProcess
-from pathgauge.paths.shaping import shaping
 from pathgauge.paths.turning import Turn
 from pathgauge.paths.types import Attachment, BuiltPath, PathSpec, WireSpec
+from pathgauge.paths.validity import check
 
 _CHUNK = 1 << 16
 _SHORT_CHUNK = 2048  # the kernel fills at least a page while it has more to say
@@ -54,9 +54,7 @@ class Lab:
         """
         began = time.monotonic()
         specs = [located(spec) for spec in specs]
-        for rate in (wire.rate, *(spec.rate for spec in specs)):
-            if rate is not None:
-                shaping(rate)  # refuses a rate that cannot be before a process is started
+        check(specs, wire)  # before a process is started
         keeper = KeeperProcess.start()
         try:
             built, numbers = keeper.build(messages.Build(paths=tuple(specs), wire=wire, attachment=attachment))

@@ -32,6 +32,7 @@ _SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10
 _ERROR = 2  # NLMSG_ERROR, which with the number 0 is an acknowledgement
 _NEW_LINK, _GET_LINK, _NEW_ADDRESS, _NEW_ROUTE = 16, 18, 20, 24
 _REQUEST, _CREATE = 0x001 | 0x004, 0x200 | 0x400  # NLM_F_REQUEST and _ACK; NLM_F_EXCL and _CREATE
+_REPLACE = 0x100 | 0x400  # NLM_F_REPLACE and _CREATE
 _UP = 1
 _ATTRIBUTE = 4  # bytes of an attribute's head
 _NESTED = 0x8000
@@ -46,6 +47,7 @@ _MODE, _MACVLAN_MODES = 1, {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 _NEW_QDISC, _NEW_CLASS, _KIND, _OPTIONS, _TBF_PARMS = 36, 40, 1, 2, 1
 _RATE = ("cell_log", "__reserved", "overhead", "cell_align", "mpu")  # of a rate, before the rate itself
 _SIOCETHTOOL = 0x8946
+_GET_CHANNELS, _SET_CHANNELS, _CHANNELS = 0x3C, 0x3D, "=9I"
 _OFFLOADS = {"tx": 0x16, "sg": 0x18, "tso": 0x1E, "gso": 0x23, "gro": 0x2B}  # ETHTOOL_G...
 
 
@@ -111,6 +113,18 @@ class RouteSocket:
             operational=found.get(_OPERSTATE, b"\0")[0] in _STATES,
             offloads=self._offloads(name),
         )
+
+    def set_queues(self, name: str, count: int) -> int:
+        """Give a device so many queues in each direction, unless that is more than it can have: how many it can."""
+        with self._lock:
+            handle = self._opened()
+            value = bytearray(struct.pack(_CHANNELS, _GET_CHANNELS, *bytes(8)))
+            _ethtool(handle, name, value)
+            most_rx, most_tx = (int(each) for each in struct.unpack(_CHANNELS, value)[1:3])
+            if count <= min(most_rx, most_tx):
+                wanted = (_SET_CHANNELS, most_rx, most_tx, 0, 0, count, count, 0, 0)
+                _ethtool(handle, name, bytearray(struct.pack(_CHANNELS, *wanted)))
+        return min(most_rx, most_tx)
 
     def _look(self, name: str) -> tuple[int, dict[int, bytes]]:
         request = _packed(_GET_LINK, _REQUEST, _link_head() + _string(_IFNAME, name))
@@ -251,9 +265,15 @@ def reshaped(number: int, handle: int, parms: Mapping[str, int]) -> bytes:
     return _packed(_NEW_QDISC, _REQUEST, _discipline(number, "tbf", attribute(_TBF_PARMS, fields), ROOT, handle))
 
 
-def new_discipline(number: int, kind: str, options: bytes = b"", *, parent: int = ROOT, handle: int = 0) -> bytes:
-    """A queueing discipline for a device; its options as its kind has them (see disciplines.py)."""
-    return _packed(_NEW_QDISC, _REQUEST | _CREATE, _discipline(number, kind, options, parent, handle))
+def new_discipline(
+    number: int, kind: str, options: bytes = b"", *, parent: int = ROOT, handle: int = 0, instead: bool = False
+) -> bytes:
+    """A queueing discipline for a device, `instead` of the one that is there; its options as its kind has them (see
+    disciplines.py).
+    """
+    return _packed(
+        _NEW_QDISC, _REQUEST | (_REPLACE if instead else _CREATE), _discipline(number, kind, options, parent, handle)
+    )
 
 
 def new_class(number: int, kind: str, options: bytes, *, parent: int, handle: int) -> bytes:

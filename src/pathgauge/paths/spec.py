@@ -12,7 +12,7 @@ from typing import cast
 from pathgauge.errors import UserError
 from pathgauge.options import LAB_KEYS
 from pathgauge.paths.registry import Kind, kinds
-from pathgauge.paths.types import OFFLOADS, PERCENTS, PathSpec, Value
+from pathgauge.paths.types import PERCENTS, SWITCHES, TIMES, PathSpec, Value
 from pathgauge.quantities import quoted
 
 MAX_PATHS = 64
@@ -67,8 +67,10 @@ def changed(spec: PathSpec, changes: Mapping[str, object]) -> PathSpec:
 
 
 def _typed(key: str, value: Value) -> str:
-    if key in OFFLOADS:
+    if key in SWITCHES:
         return "on" if value else "off"
+    if key in TIMES:
+        return f"{1000 * float(value):.10g}ms"
     return f"{100 * float(value):.10g}%" if key in PERCENTS else str(value)
 
 

@@ -19,7 +19,7 @@ from pathgauge.paths.registry import Kind, Placement, Space, kinds
 from pathgauge.paths.room import make_room
 from pathgauge.paths.rtnetlink import LinkFacts
 from pathgauge.paths.spaces import LabSpace, new_copy, new_space, read_sysctl
-from pathgauge.paths.types import DeviceRef, PathSpec, Role, WireSpec
+from pathgauge.paths.types import NAMESPACE_CHANGES, DeviceRef, PathSpec, Role, WireSpec
 from pathgauge.paths.wire import Wire
 
 HOST = "host"
@@ -68,8 +68,7 @@ class Topology:
             else:
                 chosen = shared = shared or self._new_wire(self.spaces[HOST], wire)
             for number, (on, placement) in enumerate(self._copies(kind, chosen, spec)):
-                far = ((self.spaces[SERVER], on.far),) if kind.wired else ()
-                Standing(placement, _through(on, placement), far).change(spec.changes, wire.mtu)
+                self._standing(spec, kind, on, placement).change(spec.changes, wire.mtu)
                 if serves and placement.known and not kind.serves:
                     raise UserError(
                         f"nobody can come in by the path {spec.name}, as the way in of another path is",
@@ -144,7 +143,10 @@ class Topology:
             )
 
     def _near(self, kind: Kind, spec: PathSpec, copy: int = 0) -> LabSpace:
-        return self.new_space(self.free_name(_numbered(spec.name, copy))) if kind.direct else self.spaces[HOST]
+        """Where the near end of a path's own wire is to be: alone, if what is changed would be of all others there."""
+        if kind.direct or (kind.name == HOST and spec.changes.keys() & NAMESPACE_CHANGES):
+            return self.new_space(self.free_name(_numbered(spec.name, copy)))
+        return self.spaces[HOST]
 
     def _new_wire(self, near: LabSpace, spec: WireSpec) -> Wire:
         wire = Wire(len(self.wires), spec, near, self.new_subnet())
@@ -159,6 +161,14 @@ class Topology:
             wire.shape(space, device)
         self.wires.append(wire)
         return wire
+
+    def _standing(self, spec: PathSpec, kind: Kind, wire: Wire, placement: Placement) -> Standing:
+        through, beyond = (
+            [(self.spaces[space.name], device) for space, device in devices]
+            for devices in (_through(wire, placement), placement.beyond)
+        )
+        own = self.spaces[placement.space.name], placement.device
+        return Standing(spec.name, own, through, [(self.spaces[SERVER], wire.far)] if kind.wired else [], beyond)
 
     def _describe(
         self, spec: PathSpec, copy: int, wire: Wire, placement: Placement, facts: Facts, *, serves: bool

@@ -28,8 +28,9 @@ class PathSpec:
     """A path as asked for: `[NAME=]KIND[:key=value,...]`, parsed and checked against its kind.
 
     With a `rate` (bit/s) it gets a wire of its own, shaped to that; with `changes`, too: those of WIRE_CHANGES of that
-    wire, `mtu` in bytes of all its devices, offloads (1 or 0) of its own one. One that exists already is `found`, and
-    its kind is `existing`.
+    wire, `mtu` in bytes of all its devices, `qdisc`, `qdisc-limit` and offloads (1 or 0) of its own one, `queues` of
+    its veth, nftables `rules` and `conntrack` (1 or 0) where its client is. One that exists already is `found`, and its
+    kind is `existing`.
     Of a path with `copies` so many are built, on one wire where the kind lets them share it.
     """
 
@@ -84,9 +85,14 @@ class Attachment:
     addresses: dict[str, str] = field(default_factory=dict)
 
 
-WIRE_CHANGES = ("loss",)  # what `--set` changes of the wire of a path
+WIRE_CHANGES = ("loss", "delay", "jitter", "reorder")  # what `--set` changes of the wire of a path
+NAMESPACE_CHANGES = frozenset({"rules", "conntrack"})  # what it changes of the namespace of its client's end
 OFFLOADS = ("tso", "gso", "gro", "tx", "sg")  # ethtool's short names
-PERCENTS = ("loss",)  # of the changes, those that are typed in %
+SWITCHES = (*OFFLOADS, "conntrack")  # of the changes, those that are typed on or off
+PERCENTS = ("loss", "reorder")  # those typed in %
+TIMES = ("delay", "jitter")  # those typed in ms
+SHAPERS = ("tbf", "htb")
+QUEUE_KINDS = ("pfifo", "bfifo", "fq", "fq_codel", "sfq", "noqueue")
 
 Role = Literal["own", "lower", "wire", "beyond", "passed"]
 
