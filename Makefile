@@ -38,6 +38,7 @@ test-kernel: install $(DEV_TOOLS) ## test the kinds of path that many kernels la
 
 bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in one run
 	@$(BIN)/python -m benchmarks.startup
+	@$(BIN)/python -m benchmarks.scale
 	@$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)
 
 campaign: install $(DEV_TOOLS) ## live verdicts whose answer is known, and the time to one (an hour and more, resumable)

@@ -6,12 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pathgauge.paths.journal import FOLDER_VARIABLE
 from tests.netns.lab_processes import keepers, run, wait_until
 from tests.netns.runs import QUICK, compare, measure, rows
+
+if TYPE_CHECKING:
+    from tests.conftest import Nobody
 
 # Asked are 2 s and 1 s of a machine of its own (see benchmarks/scale.py); a test's may be busy with other things.
 UP_SECONDS, GONE_SECONDS = 10.0, 8.0
@@ -64,6 +68,18 @@ def test_a_standing_lab_of_a_thousand(journal: Path) -> None:
     assert not [link for link in links if os.readlink(link).startswith("socket")]
     run("lab", "down", name)
     assert os.listdir(journal) == []
+
+
+@pytest.mark.rootless
+def test_a_thousand_of_an_ordinary_user(as_nobody: "Nobody", nobody_python: Path) -> None:
+    pathgauge = [str(nobody_python), "-m", "pathgauge"]
+    up = as_nobody([*pathgauge, "lab", "up", "macvlan", "--copies", "1000"])
+    assert up.returncode == 0, up.stderr
+    name = up.stdout.split()[1]
+    inside = as_nobody([*pathgauge, "lab", "exec", f"{name}:macvlan-1000", "--", "cat", "/proc/net/dev"])
+    assert "mv0" in inside.stdout
+    assert as_nobody([*pathgauge, "lab", "down", name]).returncode == 0
+    assert not as_nobody([*pathgauge, "lab", "list"]).stdout
 
 
 def test_more_than_there_is_room_for(journal: Path) -> None:
