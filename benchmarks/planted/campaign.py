@@ -29,7 +29,14 @@ SORTS = {
 
 
 def ask(scenario: Scenario, budget: float) -> Outcome:
-    """Plant, ask, compare with what was planted."""
+    """Plant, ask, compare with what was planted. What cannot be planted here is told, and is wrong."""
+    try:
+        return _ask(scenario, budget)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return {"sort": scenario.sort, "right": False, "seconds": 0.0, "error": str(error)[-400:]}
+
+
+def _ask(scenario: Scenario, budget: float) -> Outcome:
     with two_paths(scenario.make, scenario.both, scenario.bad, scenario.good) as (good, bad):
         command = [
             sys.executable, "-m", "pathgauge", "explain", "--quiet", "--json", "-", "--allow-changes",

@@ -113,10 +113,9 @@ def _transport() -> Iterator[Scenario]:
         yield Scenario(f"shaper-burst-{burst}", one("shaper-burst"), good=shaped("1gbit"),
                        bad=shaped("1gbit", burst))  # fmt: skip
     for limit in ("1mb", "4mb"):
-        command = sysctl("c", "net.ipv4.tcp_congestion_control", "cubic")
-        fixed = sysctl("c", "net.ipv4.tcp_congestion_control", "bbr")
         yield Scenario(f"congestion-control-{limit}", one("congestion-control"), both=shaped("200mbit", "128kb", limit),
-                       good=[fixed], bad=[command], options=["--metric", "rtt"])  # fmt: skip
+                       options=["--set=good.congestion=bbr", "--set=bad.congestion=cubic", "--metric", "rtt"],
+                       )  # fmt: skip
     for one_in in (100, 1000):
         drop = nft("s", f"chain x {{{{ type filter hook input priority 0; numgen random mod {one_in} 0 drop; }}}}")
         yield Scenario(f"random-loss-{one_in}", one("random-loss"), bad=[drop], options=["--congestion", "cubic"])

@@ -259,6 +259,10 @@ def _cpu(text: str) -> int:
     return quantities.parse_whole(text, 0, GREATEST_CPU, "CPU number")
 
 
+def _quota(text: str) -> float:
+    return quantities.parse_quota(text)
+
+
 def _blocks(text: str) -> int:
     return quantities.parse_whole(text, LEAST_BLOCKS, GREATEST_BLOCKS, "number of blocks")
 
@@ -309,6 +313,8 @@ OPTIONS: dict[str, Option] = {
         _parameter("dscp", "NAME", "DSCP, by name (EF, AF41, CS1) or from 0 to 63", quantities.parse_dscp, _KERNEL),
         _parameter("local-cpu", "CPU", "number of the CPU the client runs on", _cpu, "chosen, and stated"),
         _parameter("remote-cpu", "CPU", "number of the CPU the server runs on", _cpu, "chosen, and stated"),
+        _parameter("local-quota", "CPUS", "CPU quota of the client, by a cgroup", _quota, "none"),
+        _parameter("remote-quota", "CPUS", "CPU quota of the server, by a cgroup", _quota, "none"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",
                "a path that exists, between local, netns:NAME, pid:N, container:NAME, or to netperf://HOST",

@@ -38,6 +38,7 @@ GREATEST_RATE = 34 * 10**9
 GREATEST_SIZE = 2**30
 GREATEST_TIME = 86_400.0
 LEAST_CONFIDENCE = 0.5
+LEAST_QUOTA, GREATEST_QUOTA = 0.01, 1000  # CPUs; the kernel grants no less than 1 ms in 100
 LEAST_SHARE = 1e-6
 
 KILO = 1000
@@ -135,6 +136,18 @@ def parse_share(text: str, what: str) -> float:
             hint="type a percentage such as 1% or 0.1%",
         )
     return fraction
+
+
+def parse_quota(text: str) -> float:
+    """A CPU quota in CPUs: `0.5` and `50%` are half of one; from 0.01."""
+    hint = "type the time of how many CPUs it may take, such as 0.5 or 50%"
+    number, unit = _number(text, "quota", hint)
+    if unit not in ("", "%"):
+        raise UserError(f"{quoted(text)} is no quota: unknown unit {quoted(unit)}", hint=hint)
+    cpus = number / 100 if unit else number
+    if not LEAST_QUOTA <= cpus <= GREATEST_QUOTA:
+        raise UserError(f"quota {quoted(text)} is out of range: {LEAST_QUOTA} to {GREATEST_QUOTA}", hint=hint)
+    return cpus
 
 
 def parse_confidence(text: str) -> float:

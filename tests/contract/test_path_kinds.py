@@ -1,53 +1,40 @@
 """What holds for every registered kind of path with every value of its options: a new one is tested by being there."""
 
+import json
 import os
 import re
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pathgauge.errors import UserError
 from pathgauge.paths.lab import Lab
-from pathgauge.paths.namespaces import inside
 from pathgauge.paths.registry import Kind, kinds, probe, probe_kinds
 from pathgauge.paths.types import BuiltPath, PathSpec, WireSpec
+from tests.contract import carrying
+from tests.contract.carrying import PAYLOAD, build, carried, cases, full, groups, transfer
 
-PAYLOAD = 1 << 20
+if TYPE_CHECKING:
+    from tests.conftest import Nobody
+
 QUEUED = ("macvtap", "tun")  # kinds of device that have a queue of their own
-CASES = [
-    PathSpec(
-        f"{kind.name}-{option.name}-{value}" if option else kind.name, kind.name, {option.name: value} if option else {}
-    )
-    for kind in kinds().values()
-    for option in kind.options or (None,)
-    for value in (option.values if option else ("",))
-]
+CASES = cases()
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 pytestmark = [pytest.mark.netns, NEEDS_ROOT]
 
 
-def full(spec: PathSpec) -> PathSpec:
-    """The spec with the defaults of the options it does not name."""
-    defaults = {option.name: option.default for option in kinds()[spec.kind].options}
-    return PathSpec(spec.name, spec.kind, defaults | spec.options, copies=spec.copies)
-
-
 @pytest.fixture(scope="module")
 def labs(request: pytest.FixtureRequest) -> Iterator[dict[str, Lab]]:
-    """The labs by the name of a case: one holds all that a client may start from, each way in has its own."""
+    """The labs by the name of a case."""
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     asked = {each["lab"].name for each in parameters if "lab" in each}  # no more: each takes a while in a guest
-    there = [full(case) for case in CASES if case.name in asked and probe(full(case)) is None]
-    out = [case for case in there if not kinds()[case.kind].serves]
-    groups = [out, *([case] for case in there if case not in out)]
     with ExitStack() as stack:
         found: dict[str, Lab] = {}
-        for group in groups:
-            lab = stack.enter_context(Lab.build([PathSpec("base", "host"), *group], WireSpec()))
+        for group in groups([case for case in CASES if case.name in asked]):
+            lab = stack.enter_context(build(group))
             found |= {case.name: lab for case in group}
         yield found
 
@@ -64,49 +51,21 @@ def path(request: pytest.FixtureRequest, lab: Lab) -> BuiltPath:
     return lab.paths[request.node.callspec.params["lab"].name]
 
 
-def transfer(path: BuiltPath, family: str, size: int = PAYLOAD) -> None:
-    """Send `size` bytes from the client to the server."""
-    version = socket.AF_INET if family == "ipv4" else socket.AF_INET6
-    listening = inside(path.server_space, lambda: socket.socket(version))
-    sending = inside(path.client_namespace, lambda: socket.socket(version))
-    with listening, sending:
-        for each in (listening, sending):
-            each.settimeout(10)
-        listening.bind((path.server_addresses[family], 0))  # type: ignore[index]  # one of the two, by the test's parameter
-        listening.listen()
-        sending.bind((path.client_addresses[family], 0))  # type: ignore[index]  # the same
-        sending.connect((path.reached_addresses[family], listening.getsockname()[1]))  # type: ignore[index]  # the same
-        receiving, peer = listening.accept()
-        assert peer[0] == path.seen_addresses[family]  # type: ignore[index]  # the same
-
-        def write() -> None:
-            sending.sendall(bytes(size))
-            sending.shutdown(socket.SHUT_WR)
-
-        writer = threading.Thread(target=write)
-        writer.start()
-        with receiving:
-            received = 0
-            while chunk := receiving.recv(1 << 16):
-                received += len(chunk)
-        writer.join()
-        assert received == size
-
-
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_payload_goes_through_the_paths_own_devices_and_no_others(lab: Lab, path: BuiltPath, family: str) -> None:
     if family not in path.client_addresses:
         assert path.spec.kind == "ipip"
         return
-    transfer(path, family, 1000)  # neighbours are resolved
-    before = lab.link_counters()
-    transfer(path, family)
-    after = lab.link_counters()
-    own = {(device.namespace, device.name) for device in path.devices}
-    for key, counters in after.items():
-        carried = counters.tx_bytes + counters.rx_bytes - before[key].tx_bytes - before[key].rx_bytes
-        assert (carried >= PAYLOAD) == (key in own), key
-        assert carried >= PAYLOAD or carried < PAYLOAD / 100, key
+    carried(lab, path, family)
+
+
+def test_an_ordinary_users_labs_carry_the_payload_too(as_nobody: "Nobody", nobody_python: Path) -> None:
+    names = sorted({case.kind for case in CASES})
+    text = Path(carrying.__file__).read_text(encoding="utf-8")
+    done = as_nobody([nobody_python, "-c", text, *names], timeout=300)
+    assert done.returncode == 0, done.stderr
+    there = {case.name for case in CASES if probe_kinds([case.kind])[case.kind] is None}
+    assert {line.split()[0] for line in json.loads(done.stdout)} == there
 
 
 def test_devices_run_from_the_container_to_beyond_the_wire(path: BuiltPath) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from pathgauge.paths.registry import probe_kinds
-from tests.kernel.guest import KINDS, LINKS, QUEUE_DISCIPLINES
+from tests.kernel.guest import KINDS, QUEUE_DISCIPLINES
 
 
 def in_a_namespace(script: str) -> None:
@@ -18,11 +18,6 @@ def in_a_namespace(script: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_kind_can_be_built(kind: str) -> None:
     assert probe_kinds([kind]) == {kind: None}
-
-
-@pytest.mark.parametrize("kind", LINKS)
-def test_the_kernel_makes_the_device(kind: str) -> None:
-    in_a_namespace(f"ip link add d0 type {kind}")
 
 
 @pytest.mark.parametrize("kind", QUEUE_DISCIPLINES)

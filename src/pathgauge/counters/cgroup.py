@@ -1,5 +1,6 @@
 """The CPU quota that cgroups put on a process, and how often it stood still for it; of both versions."""
 
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pathgauge.counters.reading import Counters
@@ -17,6 +18,22 @@ _THROTTLING = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """A mounted hierarchy of control groups (version 1 or 2) that governs CPUs: its `top`, and a process's own group in
+    it, as folders.
+    """
+
+    version: int
+    top: Path
+    group: Path
+
+    def groups(self) -> list[Path]:
+        """From the process's own up to the mount."""
+        parts = self.group.relative_to(self.top).parts
+        return [self.top.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
+
+
 def cpu_quota(root: Path = ROOT, process: int | str = "self") -> float | None:
     """The tightest quota on a process or a group above it, in CPUs; None where there is none or it does not show."""
     quotas = [quota for folder in _groups(root, process) if (quota := _quota(folder)) is not None]
@@ -24,11 +41,13 @@ def cpu_quota(root: Path = ROOT, process: int | str = "self") -> float | None:
 
 
 def throttling(root: Path = ROOT, process: int | str = "self") -> Counters:
-    """Periods with a quota, those in which it was used up, and the time stood still (us), over the process's group and
-    those above it. A group's numbers are of all its processes and CPUs.
+    """Periods with a quota, those in which it was used up, and the time stood still (us), over the groups of the
+    process's threads and those above them. A group's numbers are of all its processes and CPUs.
     """
     sums: dict[str, int] = {}
-    for folder in _groups(root, process):
+    tasks: list[str | int] = [f"{process}/task/{each.name}" for each in (root / f"proc/{process}/task").glob("[0-9]*")]
+    groups = dict.fromkeys(folder for task in tasks or [process] for folder in _groups(root, task))
+    for folder in groups:
         for line in _lines(folder / "cpu.stat"):
             word, _, digits = line.partition(" ")
             value = number(digits.strip().encode())
@@ -40,8 +59,13 @@ def throttling(root: Path = ROOT, process: int | str = "self") -> Counters:
 
 def _groups(root: Path, process: int | str) -> list[Path]:
     """The folders of a process's cpu control groups, from its own up to the mount, in every hierarchy."""
+    return [folder for hierarchy in cpu_hierarchies(root, process) for folder in hierarchy.groups()]
+
+
+def cpu_hierarchies(root: Path = ROOT, process: int | str = "self") -> list[Hierarchy]:
+    """The mounted hierarchies that govern CPUs, or may (version 2); `process` as it is named in /proc."""
     memberships = _memberships(_lines(root / f"proc/{process}/cgroup"))
-    folders: list[Path] = []
+    found: list[Hierarchy] = []
     for line in _lines(root / "proc/self/mountinfo"):
         left, _, right = line.partition(" - ")
         match left.split(), right.split():
@@ -50,8 +74,8 @@ def _groups(root: Path, process: int | str) -> list[Path]:
                 if group is not None and (kind == "cgroup2" or "cpu" in options.split(",")):
                     parts = _parts_below(PurePosixPath(group), PurePosixPath(_unescape(mounted)))
                     top = root / _unescape(mount).lstrip("/")
-                    folders.extend(top.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1))
-    return folders
+                    found.append(Hierarchy(2 if kind == "cgroup2" else 1, top, top.joinpath(*parts)))
+    return found
 
 
 def _parts_below(group: PurePosixPath, mounted: PurePosixPath) -> tuple[str, ...]:

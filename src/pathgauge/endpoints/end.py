@@ -28,6 +28,7 @@ from pathgauge.endpoints.messages import (
     Reply,
     Work,
 )
+from pathgauge.endpoints.quota import Quotas
 from pathgauge.paths.namespaces import CLONE_NEWUSER, die_with_parent, setns
 
 QUIT = 2
@@ -50,6 +51,7 @@ class End:
     board: _native.Board
     waiting: dict[int, tuple[socket.socket, sockets.Transport]] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
 
     def carry_out(self, order: messages.Order) -> Reply:
         """Do what is ordered; raises PathgaugeError or OSError."""
@@ -111,7 +113,18 @@ class End:
         made.settimeout(None)
         if transport == "udp" and work.loop == "request":
             sockets.limit_wait(made)
-        thread = threading.Thread(target=_run, args=(self.board, slot, made, transport, work, room), daemon=True)
+        group = None if work.quota is None else self.quotas.make(slot, work.quota)
+
+        def run() -> None:
+            try:
+                if group is not None:
+                    self.quotas.join(group)
+                _work(self.board, slot, made, transport, work, room)
+            except Exception as error:  # noqa: BLE001 - whatever it is, who waits for the slot must hear of it
+                number = error.errno if isinstance(error, OSError) else None
+                self.board.fail(slot, number or (errno.ENOMEM if isinstance(error, MemoryError) else errno.EINVAL))
+
+        thread = threading.Thread(target=run, daemon=True)
         self.jobs[slot] = Job(made, transport, thread)
         thread.start()
 
@@ -124,9 +137,10 @@ class End:
             except OSError as error:
                 if error.errno not in (errno.ENOTCONN, errno.ECONNRESET):
                     raise
-        for _slot, job in jobs:
+        for slot, job in jobs:
             job.thread.join()
             job.made.close()
+            self.quotas.remove(slot)
         return Done()
 
 
@@ -138,16 +152,6 @@ def _accept_from(listener: socket.socket, peer_port: int, greeting: bytes) -> so
         if sockets.says(made, greeting) if greeting else peer[1] == peer_port:
             return made
         made.close()
-
-
-def _run(
-    board: _native.Board, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int
-) -> None:
-    try:
-        _work(board, slot, made, transport, work, room)
-    except Exception as error:  # noqa: BLE001 - whatever it is, who waits for the slot must hear of it
-        number = error.errno if isinstance(error, OSError) else None
-        board.fail(slot, number or (errno.ENOMEM if isinstance(error, MemoryError) else errno.EINVAL))
 
 
 def _work(

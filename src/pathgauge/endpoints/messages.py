@@ -33,13 +33,16 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Which loop an end runs over its socket. Sizes in bytes, the deadline in CLOCK_MONOTONIC ns, cpu None for any."""
+    """Which loop an end runs over its socket. Sizes in bytes, the deadline in CLOCK_MONOTONIC ns, cpu None for any,
+    the quota in CPUs.
+    """
 
     loop: Literal["send", "receive", "request", "respond"]
     first_size: int
     second_size: int
     deadline_ns: int
     cpu: int | None
+    quota: float | None = None
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -8,7 +8,7 @@ from pathgauge.explain.cause import NOTHING, Knob, Setting
 from pathgauge.paths.turning import Turn
 from pathgauge.paths.types import DeviceRef
 
-Value = str | int | bool | None
+Value = str | float | bool | None
 Place = Literal["sender", "receiver"]
 
 

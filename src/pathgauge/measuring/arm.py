@@ -121,6 +121,7 @@ class EngineArm:
             second_size=sizes[1],
             deadline_ns=time.monotonic_ns() + int(CONNECTION_SECONDS * 1e9),
             cpu=given.local_cpu if end == "local" else given.remote_cpu,
+            quota=given.local_quota if end == "local" else given.remote_quota,
         )
 
     def open(self) -> None:

@@ -81,6 +81,11 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
     arms = []
     for name, path, changes in _variants(request, engine.lab.paths, kind):
         asked = msgspec.structs.replace(request.parameters, **changes)
+        if asked.local_quota is not None or asked.remote_quota is not None:
+            raise UserError(
+                "a CPU quota is for pathgauge's own ends, not for tests against a netserver",
+                hint="leave out local-quota and remote-quota",
+            )
         local = placed(msgspec.structs.replace(asked, remote_cpu=None)).local_cpu
         parameters = msgspec.structs.replace(asked, local_cpu=local)
         arms.append(

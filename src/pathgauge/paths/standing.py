@@ -13,6 +13,7 @@ from typing import Literal, NoReturn
 
 import msgspec
 
+from pathgauge.endpoints.quota import remove_left
 from pathgauge.errors import InternalError, MachineError, UserError
 from pathgauge.paths import messages
 from pathgauge.paths.journal import Entry, Journal, Record, boot_id, end, identify, is_alive, is_foreign
@@ -152,6 +153,7 @@ def down(name: str) -> None:
 def clean(*, everything: bool = False) -> list[Cleaned]:
     """Remove what dead owners left, turn back what they turned; with `everything`, take down standing labs, too."""
     left = [Cleaned("turned", line) for line in restore_left()]
+    left += [Cleaned("quota", f"{group}: removed") for group in remove_left()]
     with Journal() as journal:
         done = [cleaned for entry in journal.entries() if (cleaned := _clean(journal, _listed(entry), everything))]
         return [*left, *done, *(Cleaned(name, "an unfinished file: removed") for name in journal.remove_temporaries())]

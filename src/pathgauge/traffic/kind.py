@@ -51,7 +51,9 @@ LATENCY_METRICS = (
     "latency_max",
 )
 
-PLACEMENT = frozenset({"local_buffer", "remote_buffer", "dscp", "local_cpu", "remote_cpu", "ipv6"})
+PLACEMENT = frozenset(
+    {"local_buffer", "remote_buffer", "dscp", "local_cpu", "remote_cpu", "local_quota", "remote_quota", "ipv6"}
+)
 STREAM = PLACEMENT | {"send_size", "receive_size"}
 TRANSACTIONS = PLACEMENT | {"request_size", "response_size"}
 TCP = frozenset({"nodelay", "congestion"})

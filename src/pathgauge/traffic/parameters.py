@@ -6,8 +6,9 @@ import msgspec
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of one test on one path; None leaves the choice to the test or to the kernel.
 
-    Sizes and buffers in bytes. `local` is the client's end, `remote` the server's, as in netperf. The field names, with
-    `-` for `_`, are the option names of the command line and the keys of `--vary` and `--set`.
+    Sizes and buffers in bytes, quotas in CPUs. `local` is the client's end, `remote` the server's, as in
+    netperf. The field names, with `-` for `_`, are the option names of the command line and the keys of `--vary` and
+    `--set`.
     """
 
     send_size: int | None = None
@@ -21,4 +22,6 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     dscp: int | None = None
     local_cpu: int | None = None
     remote_cpu: int | None = None
+    local_quota: float | None = None
+    remote_quota: float | None = None
     ipv6: bool = False

@@ -40,7 +40,7 @@ def unequal(case: Case) -> Sequence[Sign]:
     """Test parameters that differ between the paths."""
     if case.fast is None:
         return ()
-    ignored = ("local_cpu", "remote_cpu")
+    ignored = ("local_cpu", "remote_cpu", "local_quota", "remote_quota")
     names = [name for name in case.slow.parameters.__struct_fields__ if name not in ignored and case.differs(name)]
     if not names:
         return ()

@@ -105,6 +105,15 @@ def quota(case: Case) -> Sequence[Sign]:
     return signs
 
 
+def _without_quota(case: Case) -> Sequence[Knob]:
+    facts = case.slow
+    return tuple(
+        knobs.parameter(f"{end}-quota", None, plant=quota, words=f"no quota of the {end} end")
+        for end, quota in (("local", facts.parameters.local_quota), ("remote", facts.parameters.remote_quota))
+        if quota is not None
+    )
+
+
 def contention(case: Case) -> Sequence[Sign]:
     """Something else wanted the same CPUs."""
     facts, signs = case.slow, []
@@ -205,7 +214,7 @@ CAUSES: tuple[Cause, ...] = (
           _said("pin both paths' ends alike: --local-cpu, --remote-cpu, taskset")),
     Cause("softirq-core-saturated", "E2", 2, "one CPU does all the receiving", softirq_saturated, _spread,
           _said("spread it: rps_cpus, more queues"), references=("R33",)),
-    Cause("cpu-quota", "E3", 2, "a CPU quota stops an end", quota, no_knobs,
+    Cause("cpu-quota", "E3", 2, "a CPU quota stops an end", quota, _without_quota,
           _said("raise the quota: cpu.max of the cgroup, --cpus of the container")),
     Cause("cpu-contention", "E4", 6, "something else wants the same CPUs", contention, no_knobs,
           _said("stop it, or keep CPUs apart: cpuset, isolcpus")),
