@@ -37,10 +37,11 @@ def ask(scenario: Scenario, budget: float) -> Outcome:
 
 
 def _ask(scenario: Scenario, budget: float) -> Outcome:
-    with two_paths(scenario.make, scenario.both, scenario.bad, scenario.good) as (good, bad):
+    good_plan, bad_plan = scenario.plans()
+    with two_paths(good_plan, bad_plan) as (good, bad):
         command = [
             sys.executable, "-m", "pathgauge", "explain", "--quiet", "--json", "-", "--allow-changes",
-            "--path", f"good={good.argument}", "--path", f"bad={bad.argument}", "--test", scenario.test,
+            "--path", f"good={good}", "--path", f"bad={bad}", "--test", scenario.test,
             "--max-time", f"{budget:g}", *scenario.options,
         ]  # fmt: skip
         began = time.monotonic()

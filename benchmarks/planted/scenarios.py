@@ -4,18 +4,24 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
-from benchmarks.planted.topology import Make
+from benchmarks.planted.topology import Make, Plan
 
+HELPERS = str(Path(__file__).with_name("helpers.py"))
 TBF = "tc -n {space} qdisc add dev {device} root tbf rate {rate} burst {burst} limit {limit}"
+
+
+DIRECTLY = "netns:{c},netns:{s},{address}"
 
 
 @dataclass(frozen=True)
 class Scenario:
     """`causes` are the acceptable answers of a single cause; of two at once, each a set of its own.
 
-    `beside` are commands that run as long as the question does; `sort` is single, pair, decoy or none.
+    `beside` are commands that run beside the bad path as long as the question does; `bad_make`, `good_path` and
+    `bad_path` are for paths of different make (see Plan). `sort` is single, pair, decoy or none.
     """
 
     name: str
@@ -28,7 +34,16 @@ class Scenario:
     beside: Sequence[str] = ()
     sort: str = "single"
     test: str = "TCP_STREAM"
-    facts: dict[str, str] = field(default_factory=dict)
+    bad_make: Make | None = None
+    good_path: str = DIRECTLY
+    bad_path: str = DIRECTLY
+
+    def plans(self) -> tuple[Plan, Plan]:
+        """The good path's, and the bad one's."""
+        return (
+            Plan(self.make, [*self.both, *self.good], (), self.good_path),
+            Plan(self.bad_make or self.make, [*self.both, *self.bad], self.beside, self.bad_path),
+        )
 
 
 def one(*names: str) -> tuple[frozenset[str], ...]:
@@ -86,11 +101,16 @@ def _windows() -> Iterator[Scenario]:
     for read in (256, 1024):
         yield Scenario(f"slow-reader-{read}", one("slow-reader"), options=[f"--set=bad.receive-size={read}"])
     both = [sysctl("s", "net.ipv4.tcp_rmem", "4096 16384 6291456")]
+    scaling = sysctl("s", "net.ipv4.tcp_window_scaling", "0")
+    yield Scenario("receive-window-unscaled", one("receive-window"), bad=[scaling])
     command = sysctl("s", "net.ipv4.tcp_moderate_rcvbuf", "0")
     yield Scenario("receive-autotuning-16K", one("receive-autotuning"), both=both, bad=[command])
 
 
 def _sends() -> Iterator[Scenario]:
+    for size in ("200", "1000"):
+        yield Scenario(f"autocorking-{size}", one("autocorking"), options=["--send-size", size, "--nodelay"],
+                       bad=[sysctl("c", "net.ipv4.tcp_autocorking", "0")])  # fmt: skip
     for small in ("100", "1400", "4K"):
         yield Scenario(f"small-sends-{small}", one("small-sends"), options=[f"--set=bad.send-size={small}"])
     for size in ("100", "400"):
@@ -116,7 +136,7 @@ def _transport() -> Iterator[Scenario]:
         yield Scenario(f"congestion-control-{limit}", one("congestion-control"), both=shaped("200mbit", "128kb", limit),
                        options=["--set=good.congestion=bbr", "--set=bad.congestion=cubic", "--metric", "rtt"],
                        )  # fmt: skip
-    for one_in in (100, 1000):
+    for one_in in (20, 100):
         drop = nft("s", f"chain x {{{{ type filter hook input priority 0; numgen random mod {one_in} 0 drop; }}}}")
         yield Scenario(f"random-loss-{one_in}", one("random-loss"), bad=[drop], options=["--congestion", "cubic"])
     for rate in ("64kbit", "256kbit"):
@@ -167,6 +187,9 @@ def _queues() -> Iterator[Scenario]:
 
 
 def _processors() -> Iterator[Scenario]:
+    for quota in ("0.1", "0.3"):
+        yield Scenario(f"cpu-quota-local-{quota}", one("cpu-quota"), options=[f"--set=bad.local-quota={quota}"])
+    yield Scenario("cpu-quota-remote-0.1", one("cpu-quota"), options=["--set=bad.remote-quota=0.1"])
     for cpu in ("0", "1"):
         yield Scenario(f"cpu-placement-{cpu}", one("cpu-placement"), test="TCP_STREAM",
                        options=["--local-cpu", cpu, f"--set=good.remote-cpu={1 - int(cpu)}",
@@ -178,7 +201,56 @@ def _work() -> Iterator[Scenario]:
         yield Scenario(f"firewall-rules-{count}", one("firewall-rules"), bad=[nft("c", rules(count))],
                        test="TCP_RR" if count == 300 else "TCP_STREAM")  # fmt: skip
     masquerade = "chain x {{ type nat hook postrouting priority 100; oifname s0 masquerade; }}"
-    yield Scenario("nat-masquerade", one("nat", "extra-hops"), make="routed", bad=[nft("m", masquerade)], test="TCP_RR")
+    yield Scenario("nat-masquerade", one("nat"), make="routed", bad=[nft("m", masquerade)], test="UDP_STREAM",
+                   options=["--send-size", "64"])  # fmt: skip
+    for count in (300, 2000):
+        filters = [
+            f"tc -n {{c}} filter add dev eth0 egress protocol ip prio {10 + number} u32 "
+            f"match ip dst 203.0.113.{number % 250} flowid 1:1" for number in range(count // 10)
+        ]  # fmt: skip
+        yield Scenario(f"tc-filters-{count // 10}", one("tc-filters"), test="UDP_STREAM", options=["--send-size", "64"],
+                       bad=["tc -n {c} qdisc add dev eth0 clsact", *filters])  # fmt: skip
+    taps = ["ip netns exec {c} {python} " + HELPERS + " tap eth0"]
+    for count in (1, 3):
+        yield Scenario(f"packet-tap-{count}", one("packet-tap"), beside=taps * count, test="UDP_STREAM",
+                       options=["--send-size", "64"])  # fmt: skip
+    yield Scenario("extra-hops-routed", one("extra-hops"), bad_make="routed", test="TCP_RR")
+    yield Scenario("extra-hops-bridge", one("extra-hops"), bad_make="bridge", test="TCP_RR")
+    yield Scenario("same-host-shortcut", one("same-host-shortcut"), good_path="netns:{c},netns:{c},{own}",
+                   test="TCP_RR")  # fmt: skip
+    for number, test in enumerate(("TCP_STREAM", "TCP_RR")):
+        tunnel = [
+            command
+            for space, own in (("c", 1), ("s", 2))
+            for command in (
+                f"ip -n {{{space}}} link add vx0 type vxlan id 7 remote 198.18.20.{3 - own} dev eth0 dstport 4789",
+                f"ip -n {{{space}}} addr add 198.18.99.{own}/24 dev vx0",
+                f"ip -n {{{space}}} link set vx0 up",
+            )
+        ]  # fmt: skip
+        yield Scenario(f"encapsulation-{number}", one("encapsulation"), bad=tunnel, test=test,
+                       bad_path="netns:{c},netns:{s},198.18.99.2")  # fmt: skip
+    relay = [
+        command
+        for space, own in (("c", 1), ("s", 2))
+        for command in (
+            f"ip -n {{{space}}} tuntap add tun0 mode tun",
+            f"ip -n {{{space}}} addr add 198.18.99.{own}/24 dev tun0",
+            f"ip -n {{{space}}} link set tun0 mtu 1400 up",
+        )
+    ]  # fmt: skip
+    beside = [
+        f"ip netns exec {{{space}}} {{python}} {HELPERS} relay tun0 198.18.20.{own} 198.18.20.{3 - own}"
+        for space, own in (("c", 1), ("s", 2))
+    ]
+    for number, test in enumerate(("TCP_STREAM", "TCP_RR")):
+        yield Scenario(f"userspace-relay-{number}", one("userspace-relay"), bad=relay, beside=beside, test=test,
+                       bad_path="netns:{c},netns:{s},198.18.99.2")  # fmt: skip
+    calls = sysctl("m", "net.bridge.bridge-nf-call-iptables", "1")
+    quiet = sysctl("m", "net.bridge.bridge-nf-call-iptables", "0")
+    yield Scenario("bridge-netfilter", one("bridge-netfilter"), make="bridge", good=[quiet],
+                   bad=[calls, nft("m", "chain x {{ type filter hook forward priority 0; ct state new counter; }}")],
+                   test="UDP_STREAM", options=["--send-size", "64"])  # fmt: skip
 
 
 def _pairs() -> Iterator[Scenario]:

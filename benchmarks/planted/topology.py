@@ -10,6 +10,8 @@ Nothing here is pathgauge's.
 import os
 import shlex
 import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Literal
 
 Make = Literal["direct", "bridge", "routed"]
 SECONDS = 20
+BESIDE_SECONDS = 0.5
 
 
 def run(command: str) -> str:
@@ -59,7 +62,9 @@ class Side:
     @property
     def words(self) -> dict[str, str]:
         """What a scenario's commands are filled in with."""
-        return {"c": self.client, "m": self.middle, "s": self.server, "address": self.address}
+        own = f"198.18.{self.number}.{2 if self.make == 'routed' else 1}"
+        return {"c": self.client, "m": self.middle, "s": self.server, "address": self.address, "own": own,
+                "python": sys.executable}  # fmt: skip
 
     def build(self) -> None:
         for space in self.spaces:
@@ -101,25 +106,38 @@ class Side:
             with suppress(RuntimeError):
                 run(f"ip netns del {space}")
 
-    @property
-    def argument(self) -> str:
-        """FROM,TO,ADDRESS for --path."""
-        return f"netns:{self.client},netns:{self.server},{self.address}"
+
+@dataclass(frozen=True)
+class Plan:
+    """What one path is made of: commands to be run, commands that run beside it (after which it takes a moment), and
+    FROM,TO,ADDRESS as --path has it; all with `{c}`, `{m}`, `{s}`, `{address}` and `{python}` to be filled in.
+    """
+
+    make: Make = "direct"
+    commands: Sequence[str] = ()
+    beside: Sequence[str] = ()
+    argument: str = "netns:{c},netns:{s},{address}"
 
 
 @contextmanager
-def two_paths(
-    make: Make, both: Sequence[str], bad: Sequence[str], good: Sequence[str] = ()
-) -> Iterator[tuple[Side, Side]]:
-    """The good path and the bad one, with commands done to both and to each; nothing is left."""
+def two_paths(good: Plan, bad: Plan) -> Iterator[tuple[str, str]]:
+    """The arguments of the good path and of the bad one; nothing is left of either."""
     run_id = f"pg{os.getpid()}"
-    sides = Side(f"{run_id}g", 10, make), Side(f"{run_id}b", 20, make)
+    sides = Side(f"{run_id}g", 10, good.make), Side(f"{run_id}b", 20, bad.make)
+    running: list[subprocess.Popen[bytes]] = []
     try:
-        for side, own in zip(sides, (good, bad), strict=True):
+        for side, plan in zip(sides, (good, bad), strict=True):
             side.build()
-            for command in [*both, *own]:
+            for command in plan.commands:
                 run(command.format(**side.words))
-        yield sides
+            for command in plan.beside:
+                running.append(subprocess.Popen(shlex.split(command.format(**side.words))))  # noqa: PERF401 - all that started are ended
+        if running:
+            time.sleep(BESIDE_SECONDS)
+        yield good.argument.format(**sides[0].words), bad.argument.format(**sides[1].words)
     finally:
+        for process in running:
+            process.kill()
+            process.wait()
         for side in sides:
             side.remove()

@@ -152,12 +152,23 @@ def test_a_run_that_is_ended_leaves_nothing_turned(two: tuple[str, str], number:
     assert state() == before
 
 
+def test_a_time_line_of_the_evidence() -> None:
+    moments = explain("host", "macvlan", "--max-time", "8", "--timeline", "200ms")["explained"]["timeline"]
+    assert [each["path"] for each in moments].count("host") == [each["path"] for each in moments].count("macvlan") == 10
+    starts = [each["start"] for each in moments]
+    assert starts == sorted(starts)
+    for each in moments:
+        assert 0.15 < each["seconds"] < 0.5
+        assert each["counters"]["path.server.s0.rx_bytes"] > 0.9 * each["bytes"] > 0
+
+
 def test_mistakes_are_told(tmp_path: Path) -> None:
     for arguments, words in (
         (("host", "macvlan", "bridge"), "one path or two"),
         (("host", "--test", "TCP_RR", "--test", "TCP_STREAM"), "one test at a time"),
         (("host", "--json", str(tmp_path / "no" / "where.json")), "cannot be written"),
         (("host", "nowhere"), "there is no kind of path"),
+        (("host", "--timeline", "3s"), "a slice of evidence cannot be 3 s long"),
     ):
         done = run("explain", *arguments, check=False)
         assert done.returncode in (2, 3), done.stderr

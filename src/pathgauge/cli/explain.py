@@ -5,10 +5,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from pathgauge import options
-from pathgauge.errors import MachineError
+from pathgauge.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from pathgauge.results.document import Result
+
+SHORTEST, LONGEST = 0.05, 0.5  # s, of a slice of the time line: reading all counters takes some 20 ms
 
 EXAMPLES = """examples:
   pathgauge explain host bridge --wire rate=1gbit
@@ -19,6 +21,8 @@ EXAMPLES = """examples:
       what limits this path?
   pathgauge explain --path good=local,netns:a --path bad=local,netns:b --allow-changes
       two paths that exist; knobs of theirs may be turned, and are turned back
+  pathgauge explain host nat --timeline 100ms --json why.json
+      with every counter, ten times a second
 
 exit code: 0 done, whatever was found; 2 a mistake in the command; 3 the machine lacks something; 70 a defect of
 pathgauge; 130 and 143 on SIGINT and SIGTERM"""
@@ -40,6 +44,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--allow-changes", action="store_true", help="turn knobs of paths that exist, too, and turn them back [off]"
     )
+    parser.add_argument(
+        "--timeline",
+        metavar="TIME",
+        help="cut the evidence into slices of this length, listed in the document with every counter that rose [off]",
+    )
     return parser
 
 
@@ -55,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         texts = texts_of_file | texts
     values = options.parse_values(texts)
     request = options.build_request(paths, values, args.command_line, explaining=True)
+    every = {} if args.timeline is None else {"every": _length(args.timeline)}
     target = values.get("json")
 
     from pathgauge.explain.run import explain_request
@@ -74,13 +84,25 @@ def run(args: argparse.Namespace) -> int:
 
     may_turn = args.allow_changes or not any(spec.kind == EXISTING for spec in request.paths)
     try:
-        result = explain_request(request, tell, may_turn=may_turn)
+        result = explain_request(request, tell, may_turn=may_turn, **every)
     except Stopped as early:
         stopped, result = early, early.result
     _deliver(result, target if isinstance(target, str) else None, human is not None)
     if stopped is not None:
         raise stopped.cause
     return 0
+
+
+def _length(text: str) -> float:
+    """Of a slice, such that a second holds a whole number of them."""
+    from pathgauge.quantities import parse_time
+
+    seconds = parse_time(text)
+    if not SHORTEST <= seconds <= LONGEST:
+        raise UserError(
+            f"a slice of evidence cannot be {seconds:g} s long", hint=f"--timeline {SHORTEST:g}s to {LONGEST:g}s"
+        )
+    return 1 / round(1 / seconds)
 
 
 def _deliver(result: "Result", target: str | None, shown: bool) -> None:

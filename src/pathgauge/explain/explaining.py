@@ -27,12 +27,13 @@ from pathgauge.measuring.loop import Outcome, Plan, run_test
 from pathgauge.measuring.measured import Arm
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.turning import Turn
-from pathgauge.results.document import Comparison
+from pathgauge.results.document import Comparison, Moment
 from pathgauge.statistics.interaction import LOOKS, Span, spent
 from pathgauge.traffic.metrics import METRICS
 
 CONFIDENCE = 0.99  # of everything that is called confirmed, together
 GAP_SHARE, GAP_SHORTEST, GAP_LONGEST = 0.25, 8.0, 15.0  # of the time, for the gap itself; in s
+GAP_AT_MOST = 0.6  # of the time, while no gap is told
 TRIAL_LONGEST = 9.0  # s, of an experiment while there is time for others
 FIRST = LOOKS[0] + 1.5  # blocks of an experiment that must fit
 LEAST_WEIGHT = 0.1  # of evidence for which a knob is turned
@@ -85,6 +86,7 @@ class Explaining:
     tell: Tell = lambda _text: None
     may_turn: bool = True
     asked: Sequence[str] = ()
+    every: float = gather.SECONDS
     fixed: dict[str, frozenset[str]] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     plan: Plan = field(default_factory=lambda: Plan(0.0, 0.0, 0.0))
@@ -93,6 +95,7 @@ class Explaining:
     gap: Gap | None = None
     case: Case | None = None
     differences: list[str] = field(default_factory=list)
+    timeline: list[Moment] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     base: tuple[Knob, ...] = ()
     closed: float = 0.0
@@ -121,6 +124,8 @@ class Explaining:
             self.tell(f"configured differently: {line}")
         self._see_gap()
         if not self.alone and self.gap is None:
+            if self.every < gather.SECONDS:  # a time line was asked for
+                self._see_evidence()
             return
         self._see_evidence()
         self._weigh()
@@ -140,13 +145,17 @@ class Explaining:
             if self.alone:
                 return ()
             self.rows = judge(question, metrics, outcome.blocks, *names)
+            if time.monotonic() > enough and choose(self.rows) is not None:
+                return [row for row in self.rows if row.verdict != "undecided"]
             leading = self.rows[:1]
             return leading if leading[0].verdict != "equivalent" else self.rows
 
-        budget = min(GAP_LONGEST, max(GAP_SHARE * self.budget, min(GAP_SHORTEST, self.budget / 2)))
+        # Where nothing is told in the time that a gap takes as a rule, there is nothing else to spend time on.
+        usual = min(GAP_LONGEST, max(GAP_SHARE * self.budget, min(GAP_SHORTEST, self.budget / 2)))
+        enough = time.monotonic() + usual
         run_test(
             self.arms,
-            budget=budget / 3 if self.alone else budget,
+            budget=usual / 3 if self.alone else max(usual, GAP_AT_MOST * self.budget),
             slice_seconds=None,
             warmup=None,
             shaped=self.shaped,
@@ -164,7 +173,8 @@ class Explaining:
         """Slices with the full set of counters, and the case they make."""
         ordered = self._slow_first()
         self.tell("reading the kernel's counters")
-        found = gather.evidence(self.lab, ordered, [self._facts(arm) for arm in ordered])
+        facts = [self._facts(arm) for arm in ordered]
+        found, self.timeline = gather.evidence(self.lab, ordered, facts, self.every)
         metric = self.gap.metric if self.gap else self.asked[0] if self.asked else self.question.kind.primary
         self.case = Case(metric, found[0], found[1] if len(found) > 1 else None)
 

@@ -1,7 +1,8 @@
 """Evidence: slices of their own in which the full set of counters is read, and the configuration before all that."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pathgauge.counters.configuration import Configuration
 from pathgauge.counters.configuration import differences as settings_of_both
@@ -11,6 +12,7 @@ from pathgauge.explain.case import Facts
 from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.measured import Measured
 from pathgauge.paths.lab import Lab
+from pathgauge.results.document import Moment
 
 SECONDS = 1.0
 RAMP_SECONDS = 0.1
@@ -19,32 +21,63 @@ ROUNDS = 2
 MOST = 20  # differences that are told
 
 
-def evidence(lab: Lab, arms: Sequence[EngineArm], facts: Sequence[Facts]) -> list[Facts]:
-    """The facts with what some slices showed, each arm's in turn and back again. Raises what reading raises."""
-    found: dict[str, list[tuple[Measured, Counters]]] = {arm.name: [] for arm in arms}
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a slice of evidence showed, `start` seconds after all of it began."""
+
+    start: float
+    measured: Measured
+    grown: Counters
+
+
+def evidence(
+    lab: Lab, arms: Sequence[EngineArm], facts: Sequence[Facts], every: float = SECONDS
+) -> tuple[list[Facts], list[Moment]]:
+    """The facts with what some slices showed, each arm's in turn and back again; and the slices by themselves, in order
+    of time, if there are several in a second (`every` so many seconds one). Raises what reading raises.
+    """
+    found: dict[str, list[Part]] = {arm.name: [] for arm in arms}
+    began = time.monotonic()
     for number in range(ROUNDS):
         for arm in arms if number % 2 == 0 else arms[::-1]:
             arm.open()
             arm.warm(WARM_SECONDS)
             before = read(lab, arm)
-            measured = arm.measure(RAMP_SECONDS, SECONDS)
-            after = read(lab, arm)
+            for _ in range(round(SECONDS / every)):
+                start = time.monotonic() - began
+                measured = arm.measure(RAMP_SECONDS * every / SECONDS, every)
+                after = read(lab, arm)
+                found[arm.name].append(Part(start, measured, difference(before, after)))
+                before = after
             arm.close()
-            found[arm.name].append((measured, difference(before, after)))
-    return [_with(each, found[each.name]) for each in facts]
+    moments = [_moment(name, part) for name, parts in found.items() for part in parts] if every < SECONDS else []
+    return [_with(each, found[each.name]) for each in facts], sorted(moments, key=lambda moment: moment.start)
 
 
-def _with(facts: Facts, found: Sequence[tuple[Measured, Counters]]) -> Facts:
+def _moment(path: str, part: Part) -> Moment:
+    rising = {**part.grown.rising, **part.grown.narrow}
+    return Moment(
+        path=path,
+        start=round(part.start, 6),
+        seconds=part.measured.row.remote_seconds,
+        bytes=part.measured.row.bytes_received,
+        transactions=part.measured.row.transactions,
+        counters={name: value for name, value in sorted(rising.items()) if value},
+        gauges=dict(sorted(part.grown.gauges.items())),
+    )
+
+
+def _with(facts: Facts, found: Sequence[Part]) -> Facts:
     counters: dict[str, float] = {}
     gauges: dict[str, float] = {}
-    for _, grown in found:
-        for name, value in (*grown.rising.items(), *grown.narrow.items()):
+    for part in found:
+        for name, value in (*part.grown.rising.items(), *part.grown.narrow.items()):
             counters[name] = counters.get(name, 0.0) + value
-        gauges |= grown.gauges
+        gauges |= part.grown.gauges
     return replace(
         facts,
-        rows=[measured.row for measured, _ in found],
-        tcp=[measured.tcp for measured, _ in found if measured.tcp is not None],
+        rows=[part.measured.row for part in found],
+        tcp=[part.measured.tcp for part in found if part.measured.tcp is not None],
         counters=counters,
         gauges=gauges,
     )

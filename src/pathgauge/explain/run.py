@@ -9,6 +9,7 @@ import msgspec
 
 from pathgauge.asking import EXPLAIN_MAX_TIME
 from pathgauge.explain.explaining import CLOSED, LIKELY, Explaining, Suspect, Tried, names_of
+from pathgauge.explain.gather import SECONDS
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble
 from pathgauge.measuring.arm import EngineArm
@@ -26,8 +27,11 @@ from pathgauge.traffic.registry import TESTS
 SLOTS = 4  # arms of an experiment
 
 
-def explain_request(request: Request, tell: Callable[[str], None], *, may_turn: bool = True) -> Result:
-    """Build the lab, or look at the paths that exist; find out; and leave all as it was.
+def explain_request(
+    request: Request, tell: Callable[[str], None], *, may_turn: bool = True, every: float = SECONDS
+) -> Result:
+    """Build the lab, or look at the paths that exist; find out; and leave all as it was. With a slice of evidence
+    `every` so many seconds, if that is less than a second, the document has a time line of them.
 
     Raises UserError and MachineError; Stopped, with what is known by then, where there was a gap to explain already.
     """
@@ -58,6 +62,7 @@ def explain_request(request: Request, tell: Callable[[str], None], *, may_turn: 
             tell=tell,
             may_turn=may_turn,
             asked=request.metrics,
+            every=every,
         )
         try:
             explaining.run()
@@ -104,6 +109,7 @@ def _explained(found: Explaining) -> Explained:
         gap=math.exp(-gap.log) if gap else None,
         unexplained=max(0.0, 1.0 - found.closed) if gap else None,
         differences=found.differences,
+        timeline=found.timeline,
         evidence_seconds=found.case.slow.seconds if found.case else 0.0,
     )
 

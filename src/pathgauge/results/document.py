@@ -284,11 +284,27 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     references: list[str] = []
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the slices of evidence on a path, `start` seconds after the first of all began, and `seconds` long.
+
+    `counters` are those that rose, and by how much; `gauges` are levels at its end.
+    """
+
+    path: str
+    start: float
+    seconds: float
+    bytes: int
+    transactions: int
+    counters: dict[str, int]
+    gauges: dict[str, int]
+
+
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
     """What was explained: why `slow` is worse than `fast` by `metric`, or what limits `slow` (`fast` is then null).
 
     `gap` is their ratio, `slow` over `fast`. `unexplained` is the part of it that no confirmed cause accounts for.
-    `differences` is what is set differently on the two paths, seen before anything was timed.
+    `differences` is what is set differently on the two paths, seen before anything was timed. `timeline` is the
+    evidence, slice by slice, where that was asked for.
     """
 
     test: str
@@ -299,6 +315,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     unexplained: float | None
     differences: list[str] = []
     evidence_seconds: float = 0.0
+    timeline: list[Moment] = []
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
