@@ -368,8 +368,6 @@ NOT_EXPLAINED = (
     "address",
     "labs",
     "blocks",
-    "slice",
-    "warmup",
     "fail-on",
     "explain",
     "print-config",

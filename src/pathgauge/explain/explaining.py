@@ -87,6 +87,8 @@ class Explaining:
     may_turn: bool = True
     asked: Sequence[str] = ()
     every: float = gather.SECONDS
+    slice: float | None = None
+    warmup: float | None = None
     fixed: dict[str, frozenset[str]] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     plan: Plan = field(default_factory=lambda: Plan(0.0, 0.0, 0.0))
@@ -156,8 +158,8 @@ class Explaining:
         run_test(
             self.arms,
             budget=usual / 3 if self.alone else max(usual, GAP_AT_MOST * self.budget),
-            slice_seconds=None,
-            warmup=None,
+            slice_seconds=self.slice,
+            warmup=self.warmup,
             shaped=self.shaped,
             generator=self._random(),
             outcome=outcome,
@@ -174,7 +176,7 @@ class Explaining:
         ordered = self._slow_first()
         self.tell("reading the kernel's counters")
         facts = [self._facts(arm) for arm in ordered]
-        found, self.timeline = gather.evidence(self.lab, ordered, facts, self.every)
+        found, self.timeline = gather.evidence(self.lab, ordered, facts, self.every, self.warmup)
         metric = self.gap.metric if self.gap else self.asked[0] if self.asked else self.question.kind.primary
         self.case = Case(metric, found[0], found[1] if len(found) > 1 else None)
 

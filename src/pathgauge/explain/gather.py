@@ -31,7 +31,7 @@ class Part:
 
 
 def evidence(
-    lab: Lab, arms: Sequence[EngineArm], facts: Sequence[Facts], every: float = SECONDS
+    lab: Lab, arms: Sequence[EngineArm], facts: Sequence[Facts], every: float = SECONDS, warmup: float | None = None
 ) -> tuple[list[Facts], list[Moment]]:
     """The facts with what some slices showed, each arm's in turn and back again; and the slices by themselves, in order
     of time, if there are several in a second (`every` so many seconds one). Raises what reading raises.
@@ -41,7 +41,7 @@ def evidence(
     for number in range(ROUNDS):
         for arm in arms if number % 2 == 0 else arms[::-1]:
             arm.open()
-            arm.warm(WARM_SECONDS)
+            arm.warm(WARM_SECONDS if warmup is None else warmup)
             before = read(lab, arm)
             for _ in range(round(SECONDS / every)):
                 start = time.monotonic() - began

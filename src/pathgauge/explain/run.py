@@ -63,6 +63,8 @@ def explain_request(
             may_turn=may_turn,
             asked=request.metrics,
             every=every,
+            slice=request.slice,
+            warmup=request.warmup,
         )
         try:
             explaining.run()
