@@ -129,7 +129,14 @@ def test_else_what_differs_most_beside_its_margin() -> None:
 
 
 def test_nothing_told_is_no_gap() -> None:
-    assert choose([comparison(verdict="undecided"), comparison(verdict="equivalent")]) is None
+    wide, alike = comparison(ratio=(0.95, 0.8, 1.1)), comparison(ratio=(1.0, 0.99, 1.01))
+    assert choose([wide, alike, comparison(ratio=(None, None, None))]) is None
+
+
+def test_what_only_a_doubt_holds_back_is_asked_about() -> None:
+    gap = choose([comparison(ratio=(0.5, 0.4, 0.6), verdict="undecided")])
+    assert gap is not None
+    assert gap.slow == "macvlan"
 
 
 @pytest.mark.parametrize("test", list(TESTS))

@@ -38,6 +38,7 @@ TRIAL_LONGEST = 9.0  # s, of an experiment while there is time for others
 FIRST = LOOKS[0] + 1.5  # blocks of an experiment that must fit
 LEAST_WEIGHT = 0.1  # of evidence for which a knob is turned
 LIKELY = 0.45  # from which a cause that could not be settled is suspected
+ALIKE = 0.3  # of weight, for a knob that makes the paths alike
 CLOSED = 0.85  # of the gap: nothing more is looked for
 PAIRED = 4  # of the likeliest, turned two at a time
 ARMS = 4
@@ -143,14 +144,14 @@ class Explaining:
         question = replace(self.question, primary=frozenset(metrics), candidates=1)
         names = [arm.name for arm in self.arms]
 
-        def look() -> Sequence[Comparison]:
+        def look() -> Sequence[_State]:
             if self.alone:
                 return ()
             self.rows = judge(question, metrics, outcome.blocks, *names)
             if time.monotonic() > enough and choose(self.rows) is not None:
-                return [row for row in self.rows if row.verdict != "undecided"]
+                return [_State("told")]
             leading = self.rows[:1]
-            return leading if leading[0].verdict != "equivalent" else self.rows
+            return [_State(row.verdict) for row in (leading if leading[0].verdict != "equivalent" else self.rows)]
 
         # Where nothing is told in the time that a gap takes as a rule, there is nothing else to spend time on.
         usual = min(GAP_LONGEST, max(GAP_SHARE * self.budget, min(GAP_SHORTEST, self.budget / 2)))
@@ -222,8 +223,12 @@ class Explaining:
                     break
 
     def _open_knobs(self) -> Iterator[tuple[Suspect, Knob]]:
-        """Those not tried yet on top of what was found; after a find, of the refuted ones only the likely again."""
-        for suspect in self.suspects:
+        """Those not tried yet on top of what was found; after a find, of the refuted ones only the likely again.
+
+        What makes the paths alike goes before what would help both: it says why the gap is there, not only how to get
+        rid of it.
+        """
+        for suspect in sorted(self.suspects, key=lambda each: -each.weight - ALIKE * self._makes_alike(each)):
             if suspect.status == "confirmed" or suspect.weight < LEAST_WEIGHT:
                 continue
             for knob in suspect.knobs:
@@ -231,6 +236,13 @@ class Explaining:
                 on_top = [tried for tried in times if names_of(tried.base) == names_of(self.base)]
                 if knob.name not in names_of(self.base) and not on_top and (not times or suspect.weight >= LIKELY):
                     yield suspect, knob
+
+    def _makes_alike(self, suspect: Suspect) -> bool:
+        """Whether a knob of it takes a setting of the slow path to where the fast one has it already."""
+        case = self.case
+        if case is None or case.fast is None or suspect.weight < LEAST_WEIGHT:
+            return False
+        return any(knob.cure(case.slow) != NOTHING and knob.cure(case.fast) == NOTHING for knob in suspect.knobs)
 
     def _pairs(self) -> None:
         """Two knobs at a time."""

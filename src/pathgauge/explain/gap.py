@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pathgauge.results.document import Comparison
+from pathgauge.results.document import Comparison, VerdictName
+from pathgauge.statistics.interval import Interval
+from pathgauge.statistics.verdict import decide
 from pathgauge.traffic.kind import TestKind
 
 # What may differ where the rate does not, by the pattern of the test and its transport.
@@ -44,16 +46,26 @@ def metrics_of(kind: TestKind, asked: Sequence[str]) -> tuple[str, ...]:
 def choose(rows: Sequence[Comparison]) -> Gap | None:
     """The first metric that differs beyond its margin, the rate before all others; of these the one that differs most
     beside its margin. None where nothing is told to differ.
+
+    A doubt (a drift, say) keeps a verdict back, not a question: what is found to be the cause is proven by itself.
     """
-    told = [row for row in rows if row.verdict in ("slower", "faster") and row.ratio.estimate]
+    told = [row for row in rows if _said(row) in ("slower", "faster")]
     if not told:
         return None
     leading = [row for row in told if row.metric == rows[0].metric]
     row = leading[0] if leading else max(told, key=_weight)
-    worse = row.verdict == "slower"
+    worse = _said(row) == "slower"
     names = row.candidate.path, row.baseline.path
     slow, fast = names if worse else names[::-1]
     return Gap(row.metric, slow, fast, abs(math.log(row.ratio.estimate or 1.0)), row)
+
+
+def _said(row: Comparison) -> VerdictName:
+    """The verdict as it would be without doubts."""
+    ratio = row.ratio
+    if ratio.estimate is None or ratio.low is None or ratio.high is None:
+        return "undecided"
+    return decide(Interval(ratio.estimate, ratio.low, ratio.high, ratio.confidence), row.margin, row.better)[0]
 
 
 def _weight(row: Comparison) -> float:

@@ -23,12 +23,10 @@ SHARE = 0.02  # of all datagrams
 
 
 def bridge_filtered(facts: Facts) -> bool:
-    """Whether a bridge of the path hands its packets to netfilter."""
+    """Whether a bridge of the path hands the test's packets to netfilter."""
+    call = CALLS[1 if facts.parameters.ipv6 else 0]
     return any(
-        facts.sysctl(space, f"net/bridge/{call}") == "1"
-        for space in facts.spaces
-        for call in CALLS[:2]
-        if _has_bridge(facts, space)
+        facts.sysctl(space, f"net/bridge/{call}") == "1" for space in facts.spaces if _has_bridge(facts, space)
     )
 
 
