@@ -114,7 +114,8 @@ def _windows() -> Iterator[Scenario]:
 
 def _sends() -> Iterator[Scenario]:
     for size in ("200", "1000"):
-        yield Scenario(f"autocorking-{size}", one("autocorking"), options=["--send-size", size, "--nodelay"],
+        yield Scenario(f"autocorking-{size}", one("autocorking"), both=shaped("1gbit"),
+                       options=["--send-size", size, "--nodelay"],
                        bad=[sysctl("c", "net.ipv4.tcp_autocorking", "0")])  # fmt: skip
     for small in ("100", "1400", "4K"):
         yield Scenario(f"small-sends-{small}", one("small-sends"), options=[f"--set=bad.send-size={small}"])

@@ -40,7 +40,9 @@ def cases() -> list[PathSpec]:
 
 def groups(chosen: Sequence[PathSpec]) -> list[list[PathSpec]]:
     """What can be built here, by labs: one holds all that a client may start from, each way in has its own."""
-    there = [full(case) for case in chosen if probe(full(case)) is None]
+    reasons = {case.name: probe(full(case)) for case in chosen}
+    sys.stderr.writelines(f"{name}: {reason}\n" for name, reason in reasons.items() if reason is not None)
+    there = [full(case) for case in chosen if reasons[case.name] is None]
     out = [case for case in there if not kinds()[case.kind].serves]
     return [out, *([case] for case in there if case not in out)]
 

@@ -65,7 +65,7 @@ def test_an_ordinary_users_labs_carry_the_payload_too(as_nobody: "Nobody", nobod
     done = as_nobody([nobody_python, "-c", text, *names], timeout=300)
     assert done.returncode == 0, done.stderr
     there = {case.name for case in CASES if probe_kinds([case.kind])[case.kind] is None}
-    assert {line.split()[0] for line in json.loads(done.stdout)} == there
+    assert {line.split()[0] for line in json.loads(done.stdout)} == there, done.stderr
 
 
 def test_devices_run_from_the_container_to_beyond_the_wire(path: BuiltPath) -> None:

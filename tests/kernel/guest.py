@@ -18,8 +18,8 @@ def pytest_configure() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what every kernel has: emulated, it takes its time and shows nothing new."""
-    others = [item for item in items if item.path.parent.name == "contract" and not _is_wanted(item)]
-    for module in {item.module for item in others if isinstance(item, pytest.Function)}:
+    others = [item for item in items if not _is_wanted(item)]
+    for module in {item.module for item in others if isinstance(item, pytest.Function) and _is_contract(item)}:
         cases: list[PathSpec] = module.CASES
         cases[:] = [case for case in cases if case.kind in KINDS]
     if others:
@@ -27,8 +27,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in others]
 
 
+def _is_contract(item: pytest.Item) -> bool:
+    return item.path.parent.name == "contract"
+
+
 def _is_wanted(item: pytest.Item) -> bool:
-    """Whether a test of the contract is about one of the kinds, or about those in CASES as an ordinary user."""
+    """Whether a test of the contract is about one of the kinds, or about those in CASES as an ordinary user; or
+    another is marked for the guest.
+    """
+    if not _is_contract(item):
+        return item.path.parent.name == "kernel" or item.get_closest_marker("kernel") is not None
     if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return "ordinary" in item.name
     case = item.callspec.params.get("lab")

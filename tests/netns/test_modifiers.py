@@ -80,6 +80,7 @@ def arrived(sending: socket.socket, receiving: socket.socket, count: int = SENT)
     return found
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("kind", ["host", "macvlan", "moved"])
 def test_a_lossy_wire_loses_so_much_in_each_direction(kind: str) -> None:
     with Lab.build(parse_paths([kind]), WireSpec(loss=0.2)) as lab:
@@ -157,6 +158,7 @@ def test_the_own_device_queues_as_was_asked(kind: str, limit: int | None) -> Non
             assert arrived(client, server, 500) == 500
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("kind", ["fq", "fq_codel", "sfq"])
 def test_a_discipline_that_the_kernel_may_lack(kind: str) -> None:
     try:
@@ -196,6 +198,7 @@ def test_more_queues_than_a_veth_can_have() -> None:
         Lab.build(parse_paths(["loopback:queues=1"]), WireSpec())
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("loss", [None, 0.2])
 def test_an_htb_holds_the_rate_as_a_tbf_does(loss: float | None) -> None:
     with Lab.build(parse_paths(["macvlan"]), WireSpec(rate=10**8, shaper="htb", loss=loss)) as lab:
@@ -215,6 +218,7 @@ def test_an_htb_holds_the_rate_as_a_tbf_does(loss: float | None) -> None:
         assert 0.5 < moved * 8 / seconds / 10**8 < 1.15  # a busy machine may send less
 
 
+@pytest.mark.kernel
 def test_a_wire_of_some_length() -> None:
     if not has_netem():
         with pytest.raises(MissingFeature, match="no netem") as caught:

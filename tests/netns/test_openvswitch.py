@@ -17,6 +17,7 @@ from pathgauge.paths.types import WireSpec
 from tests.netns import lab_processes
 
 SECONDS = 20.0
+pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ def can_have_quotas(require_root: None) -> None:
         pytest.skip("kernel lacks a cpu controller for control groups")
 
 
+@pytest.mark.kernel  # whose control groups are of version 2
 def test_an_end_gets_no_more_than_its_quota_and_no_group_is_left() -> None:
     found = measure(*SLOW, "--slice", "200ms", "--blocks", "6", "--max-time", "30")
     slow = [row for row in found["slices"] if row["path"] == "slow"]
@@ -39,6 +40,7 @@ def test_an_end_gets_no_more_than_its_quota_and_no_group_is_left() -> None:
     wait_until(lambda: not groups())
 
 
+@pytest.mark.kernel
 def test_killed_with_its_controller() -> None:
     with Running(*SLOW, "--max-time", "30") as running:
         wait_until(lambda: bool(groups()), 20)

@@ -44,7 +44,7 @@ def test_a_port_is_joined_by_the_lab_s_own_database(pretend: Pretend, tmp_path: 
     added, asked = log.read_text().splitlines()
     database = "--db=unix:/proc/4711/root/run/db.sock"
     assert added.startswith(database)
-    assert added.endswith(" add-port br0 vb0")
+    assert added.endswith(" --id=@q create qos type=linux-noop -- add-port br0 vb0 -- set port vb0 qos=@q")
     assert asked.startswith(database)
     assert asked.endswith(" get Interface vb0 ofport")
 

@@ -16,12 +16,12 @@ from pathgauge.paths.types import DeviceRef
 FULL = 65536  # bytes of the largest packet, unless the kernel allows more
 WHOLE = 20_000  # bytes of a packet that was not cut
 CUT = 2.0  # times the MTU: smaller packets are single segments
-TUNNELS = ("vxlan", "geneve", "gre", "ipip", "wireguard", "tun")
+TUNNELS = ("vxlan", "geneve", "gre", "ipip", "wireguard")
 
 
 def without(facts: Facts, key: str) -> list[DeviceRef]:
-    """The devices that have an offload switched off."""
-    return [device for device in facts.devices if device.offloads.get(key) is False]
+    """The devices that have an offload switched off; a tun device has those of the program behind it."""
+    return [device for device in facts.devices if device.offloads.get(key) is False and device.kind != "tun"]
 
 
 def _missing(case: Case, key: str, words: str) -> list[Sign]:

@@ -25,9 +25,7 @@ SHARE = 0.02  # of all datagrams
 def bridge_filtered(facts: Facts) -> bool:
     """Whether a bridge of the path hands the test's packets to netfilter."""
     call = CALLS[1 if facts.parameters.ipv6 else 0]
-    return any(
-        facts.sysctl(space, f"net/bridge/{call}") == "1" for space in facts.spaces if _has_bridge(facts, space)
-    )
+    return any(facts.sysctl(space, f"net/bridge/{call}") == "1" for space in facts.spaces if _has_bridge(facts, space))
 
 
 def _has_bridge(facts: Facts, space: str) -> bool:
@@ -141,14 +139,15 @@ def single_queue(case: Case) -> Sequence[Sign]:
 
 def shortcut(case: Case) -> Sequence[Sign]:
     """The faster path never reached the wire."""
-    if case.fast is None or case.kind.pattern != "stream":
+    if case.fast is None:
         return ()
-    kinds = {device.kind for device in case.fast.devices}
-    if case.fast.path.client_namespace_name == case.fast.path.server_namespace_name or len(case.fast.devices) == 1:
-        return [
-            Sign(0.3, f"{case.fast.name} stays within one namespace, and crosses no wire ({', '.join(sorted(kinds))})")
-        ]
-    return ()
+    ways = [facts.path for facts in (case.fast, case.slow)]
+    within = [way.client_namespace_name == way.server_namespace_name or len(way.devices) == 1 for way in ways]
+    if not within[0]:
+        return ()
+    kinds = ", ".join(sorted({device.kind for device in case.fast.devices}))
+    signs = [Sign(0.45, f"{case.fast.name} stays within one namespace, and crosses no wire ({kinds})")]
+    return [*signs, Sign(-0.5, f"nor does {case.slow.name}") if within[1] else Sign(0.2, f"{case.slow.name} does not")]
 
 
 def rate_limit(case: Case) -> Sequence[Sign]:

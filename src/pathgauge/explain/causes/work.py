@@ -71,7 +71,7 @@ def encapsulation(case: Case) -> Sequence[Sign]:
     tunnels = [device for device in case.slow.devices if device.kind in TUNNELS]
     if not tunnels:
         return ()
-    signs = [Sign(0.35, f"the path goes through {tunnels[0].name}, a {tunnels[0].kind}")]
+    signs = [Sign(0.4, f"the path goes through {tunnels[0].name}, a {tunnels[0].kind}")]
     if case.fast is not None:
         other = any(device.kind in TUNNELS for device in case.fast.devices)
         signs.append(Sign(-0.5, f"so does {case.fast.name}") if other else Sign(0.25, f"not so {case.fast.name}"))
@@ -85,8 +85,9 @@ def hops(case: Case) -> Sequence[Sign]:
     more = len(case.slow.devices) - len(case.fast.devices)
     if more <= 0:
         return ()
+    # Whatever else the path does to packets is a better reason than that there are devices.
     names = " - ".join(f"{device.name} ({device.kind or 'device'})" for device in case.slow.devices)
-    return [Sign(0.3, f"the path has {more} devices more to pass than {case.fast.name}: {names}")]
+    return [Sign(0.46, f"the path has {more} devices more to pass than {case.fast.name}: {names}")]
 
 
 def tapped(case: Case) -> Sequence[Sign]:
@@ -158,9 +159,12 @@ def relayed(case: Case) -> Sequence[Sign]:
     tuns = [device for device in case.slow.devices if device.kind == "tun"]
     if not tuns:
         return ()
-    signs = [Sign(0.45, f"packets pass {tuns[0].name}, a tun device, and a program behind it")]
-    if case.fast is not None and any(device.kind == "tun" for device in case.fast.devices):
-        signs.append(Sign(-0.5, f"so they do on {case.fast.name}"))
+    signs = [Sign(0.5, f"packets pass {tuns[0].name}, a tun device, and a program behind it")]
+    if case.fast is not None:
+        other = any(device.kind == "tun" for device in case.fast.devices)
+        signs.append(
+            Sign(-0.6, f"so they do on {case.fast.name}") if other else Sign(0.4, f"not so on {case.fast.name}")
+        )
     return signs
 
 
