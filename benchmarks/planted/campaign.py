@@ -5,12 +5,13 @@ Resumable (each outcome is a line of --file), shardable (--shard 1/4), seeded. N
 
 import argparse
 import json
+import os
 import random
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from benchmarks.runs import resume
 Outcome = dict[str, Any]
 PATIENCE = 60.0  # s beyond the budget
 SORTS = {
-    "single": "one cause, top cause right",
-    "pair": "two causes, both found",
-    "decoy": "harmless differences, nothing confirmed",
-    "none": "no difference, nothing confirmed",
+    ("single",): ("one cause: it is the top cause", "90 %"),
+    ("pair",): ("two causes at once: both are found", "70 %"),
+    ("decoy", "none"): ("harmless differences, or none: nothing is confirmed", "29 of 30"),
 }
+ORDER = ("single", "pair", "decoy", "none")
+MARK = "<!-- below: made by `make planted`; do not edit -->"
 
 
 def ask(scenario: Scenario, budget: float) -> Outcome:
@@ -75,22 +77,39 @@ def _right(scenario: Scenario, top: str | None, confirmed: Sequence[str], suspec
     return not confirmed
 
 
-def report(found: Sequence[Outcome]) -> None:
-    """The table, and the shares."""
-    print("| scenario | planted | top cause | gap (metric) | seconds | right |")
-    print("|---|---|---|---|---|---|")
-    for each in sorted(found, key=lambda one: str(one["run"])):
-        gap = "" if not each.get("gap") else f"{each['gap']:.2f} ({each['metric']})"
-        planted = ", ".join(each.get("planted", [])) or "nothing"
-        print(f"| {each['run']} | {planted} | {each.get('top') or 'none'} | {gap} | {each['seconds']} "
-              f"| {'yes' if each['right'] else 'no'} |")  # fmt: skip
-    print()
-    for sort, words in SORTS.items():
-        of = [each for each in found if each["sort"] == sort]
+def report(found: Sequence[Outcome]) -> Iterator[str]:
+    """The shares, and the table."""
+    yield "| what was planted | right | of | share | median time | least asked |"
+    yield "|---|---|---|---|---|---|"
+    for sort, (words, asked) in SORTS.items():
+        of = [each for each in found if each["sort"] in sort]
         if of:
-            right = sum(each["right"] for each in of)
-            print(f"{words}: {right} of {len(of)} ({100 * right / len(of):.0f} %), "
-                  f"median {statistics.median(each['seconds'] for each in of):.0f} s")  # fmt: skip
+            right, median = sum(each["right"] for each in of), statistics.median(each["seconds"] for each in of)
+            yield f"| {words} | {right} | {len(of)} | {100 * right / len(of):.0f} % | {median:.0f} s | {asked} |"
+    yield ""
+    singles = {name for each in found if each["sort"] == "single" for name in each["planted"]}
+    yield f"{len(found)} runs, {len(singles)} causes alone, each in one to four strengths."
+    yield ""
+    yield "| scenario | planted | top cause | gap (metric) | seconds | right |"
+    yield "|---|---|---|---|---|---|"
+    for each in sorted(found, key=lambda one: (ORDER.index(str(one["sort"])), str(one["run"]))):
+        gap = "" if not each.get("gap") else f"{each['gap']:.2f} ({each['metric']})"
+        planted = ", ".join(name.replace("|", " or ") for name in each.get("planted", [])) or "nothing"
+        top = each.get("top") or "none"
+        if each["sort"] == "pair":
+            top = ", ".join([*each.get("confirmed", []), *each.get("suspected", [])]) or "none"
+        elif top != "none":
+            top += "" if top in each["confirmed"] else " (suspected)"
+        cells = (each["run"], planted, top, gap, f"{each['seconds']:.0f}", "yes" if each["right"] else "no")
+        yield f"| {' | '.join(cells)} |"
+
+
+def publish(file: Path, lines: Sequence[str], budget: float) -> None:
+    """Write the report below the mark of a page."""
+    above = file.read_text(encoding="utf-8").partition(MARK)[0]
+    system = os.uname()
+    machine = f"Linux {system.release}, {len(os.sched_getaffinity(0))} CPUs; {budget:g} s for each at most."
+    file.write_text("\n".join([above + MARK, "", machine, "", *lines, ""]), encoding="utf-8")
 
 
 def main() -> None:
@@ -101,7 +120,8 @@ def main() -> None:
     parser.add_argument("--shard", default="1/1", help="which part of them, K/N")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds that explain may take for each")
     parser.add_argument("--only", default="", help="only scenarios whose name holds this")
-    parser.add_argument("--rounds", type=int, default=1, help="how often those with nothing to find are asked")
+    parser.add_argument("--rounds", type=int, default=4, help="how often those with nothing to find are asked")
+    parser.add_argument("--publish", type=Path, help="write the report into this page, below its mark")
     chosen = parser.parse_args()
     part, parts = map(int, chosen.shard.split("/"))
     known = {scenario.name: scenario for scenario in every()}
@@ -114,7 +134,11 @@ def main() -> None:
     ]
     random.Random(chosen.seed).shuffle(names)
     names = names[part - 1 :: parts]
-    report(resume(chosen.file, names, lambda name: ask(known[name.partition("#")[0]], chosen.budget)))
+    found = resume(chosen.file, names, lambda name: ask(known[name.partition("#")[0]], chosen.budget))
+    lines = list(report(found))
+    print("\n".join(lines))
+    if chosen.publish is not None:
+        publish(chosen.publish, lines, chosen.budget)
 
 
 if __name__ == "__main__":

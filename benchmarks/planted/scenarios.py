@@ -262,6 +262,18 @@ def _pairs() -> Iterator[Scenario]:
     yield Scenario("segmentation-and-rules",
                    (frozenset({"segmentation-offload-off"}), frozenset({"firewall-rules"})), sort="pair",
                    bad=["ip netns exec {c} ethtool -K eth0 tso off", nft("c", rules(300))])  # fmt: skip
+    smaller = [f"ip -n {{{end}}} link set eth0 mtu 1000" for end in "cs"]
+    plain = [f"ip netns exec {{{end}}} ethtool -K eth0 tso off gso off" for end in "cs"]
+    yield Scenario("mtu-and-window", (frozenset({"mtu"}), frozenset({"receive-window"})), sort="pair", both=plain,
+                   bad=smaller, options=["--set=bad.remote-buffer=8K"])  # fmt: skip
+    yield Scenario("small-sends-and-rules", (frozenset({"small-sends"}), frozenset({"firewall-rules"})), sort="pair",
+                   bad=[nft("c", rules(2000))], options=["--set=bad.send-size=1400"])  # fmt: skip
+    yield Scenario("segmentation-and-send-buffer",
+                   (frozenset({"segmentation-offload-off"}), frozenset({"send-buffer"})), sort="pair",
+                   bad=["ip netns exec {c} ethtool -K eth0 tso off"],
+                   options=["--set=bad.local-buffer=8K"])  # fmt: skip
+    yield Scenario("quota-and-small-sends", (frozenset({"cpu-quota"}), frozenset({"small-sends"})), sort="pair",
+                   options=["--set=bad.local-quota=0.3", "--set=bad.send-size=400"])  # fmt: skip
     yield Scenario("window-and-placement", (frozenset({"receive-window"}), frozenset({"cpu-placement"})), sort="pair",
                    options=["--local-cpu", "0", "--set=bad.remote-buffer=8K", "--set=bad.remote-cpu=0"])  # fmt: skip
 
