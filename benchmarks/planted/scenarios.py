@@ -139,7 +139,7 @@ def _transport() -> Iterator[Scenario]:
                        options=["--set=good.congestion=bbr", "--set=bad.congestion=cubic", "--metric", "rtt",
                                 "--warmup", "300ms"],
                        )  # fmt: skip
-    for one_in in (20, 100):
+    for one_in in (50, 100):
         drop = nft("s", f"chain x {{{{ type filter hook input priority 0; numgen random mod {one_in} 0 drop; }}}}")
         yield Scenario(f"random-loss-{one_in}", one("random-loss"), bad=[drop], options=["--congestion", "cubic"])
     for rate in ("64kbit", "256kbit"):

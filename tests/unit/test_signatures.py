@@ -260,3 +260,18 @@ def test_knobs_turn_on_the_planted_path_and_only_there(name: str) -> None:
         assert setting is not None
         assert setting.parameters or setting.turns, knob.name
         assert all(turn.space in slow.spaces for turn in setting.turns), knob.name
+
+
+@pytest.mark.parametrize(("call", "ipv6", "said"), [("ip", False, True), ("ip6", False, False), ("ip6", True, True)])
+def test_a_bridge_filters_the_family_that_it_is_told_to(call: str, ipv6: bool, said: bool) -> None:
+    settings = {"between.sysctl.net.bridge.bridge-nf-call-iptables": "0"}
+    settings[f"between.sysctl.net.bridge.bridge-nf-call-{call}tables"] = "1"
+    found = case(facts(devices=BRIDGE, configuration=settings, parameters={"ipv6": ipv6}))
+    assert bool(signs_of("bridge-netfilter", found)) is said
+
+
+def test_a_relay_is_named_before_the_offloads_its_device_lacks() -> None:
+    relay = (device("tun0", kind="tun", offloads={"tx": False, "tso": False}), device("eth0", "s", role="wire"))
+    found = case(facts(devices=relay), facts("fast"))
+    others = [name for name in causes() if name != "userspace-relay"]
+    assert weigh(signs_of("userspace-relay", found)) > max(weigh(signs_of(name, found)) for name in others)
