@@ -270,6 +270,17 @@ def test_a_bridge_filters_the_family_that_it_is_told_to(call: str, ipv6: bool, s
     assert bool(signs_of("bridge-netfilter", found)) is said
 
 
+def test_a_window_that_is_not_scaled_is_small() -> None:
+    found = case(facts(configuration={"server.sysctl.net.ipv4.tcp_window_scaling": "0"}), facts("fast"))
+    signs = signs_of("receive-window", found)
+    assert weigh(signs) > 0.5
+    assert "64 KiB at most" in signs[0].words
+    (knob,) = causes()["receive-window"].knobs(found)
+    setting = knob.cure(found.slow)
+    assert setting is not None
+    assert [turn.command for turn in setting.turns] == ["sysctl -w net.ipv4.tcp_window_scaling=1"]
+
+
 def test_a_relay_is_named_before_the_offloads_its_device_lacks() -> None:
     relay = (device("tun0", kind="tun", offloads={"tx": False, "tso": False}), device("eth0", "s", role="wire"))
     found = case(facts(devices=relay), facts("fast"))

@@ -44,7 +44,7 @@ def buffer_field(facts: Facts, place: Place) -> str:
     return "local_buffer" if (place == "sender") == sends_locally else "remote_buffer"
 
 
-def sysctl(place: Place | Literal["between", "everywhere"], name: str, value: str, *, plant: str = "") -> Knob:
+def sysctl(place: Place | Literal["ends", "between", "everywhere"], name: str, value: str, *, plant: str = "") -> Knob:
     """A sysctl of a namespace, by its file's name."""
 
     def made(facts: Facts, wanted: str) -> Setting:
@@ -65,6 +65,8 @@ def sysctl(place: Place | Literal["between", "everywhere"], name: str, value: st
 
 def spaces_of(facts: Facts, place: str) -> Sequence[str]:
     """The namespaces of a place on the path."""
+    if place == "ends":
+        return tuple(dict.fromkeys((facts.sender, facts.receiver)))
     if place == "sender":
         return (facts.sender,)
     if place == "receiver":

@@ -13,6 +13,7 @@ from pathgauge.explain.cause import Cause, Knob, Sign, no_knobs
 from pathgauge.explain.knobs import Place
 
 DEFAULT_RMEM, DEFAULT_WMEM = "4096 131072 6291456", "4096 16384 4194304"
+SCALING = "net/ipv4/tcp_window_scaling"
 MUCH, SOME = 0.5, 0.2  # of the time
 SMALL_BUFFER = 131072  # bytes
 BUSY = 0.9  # of a CPU
@@ -53,10 +54,13 @@ def receive_window(case: Case) -> Sequence[Sign]:
         return ()
     facts = case.slow
     signs = _buffer_signs(case, "receiver", "net/ipv4/tcp_rmem", DEFAULT_RMEM)
+    signs += _unscaled(case)
     limited = facts.limited("rwnd_limited")
     if limited is not None:
         told = f"{100 * limited:.0f} % of its busy time TCP waited for the receiver's window (rwnd_limited)"
-        signs.append(Sign(0.6 if limited > MUCH else 0.3 if limited > SOME else -0.25, told))
+        # The kernel's clock ticks in ms: where the window is known to be small, shorter waits say nothing against it.
+        against = 0.0 if signs else -0.25
+        signs.append(Sign(0.6 if limited > MUCH else 0.3 if limited > SOME else against, told))
     if (window := facts.last("snd_wnd")) is not None and limited is not None and limited > SOME:
         signs.append(Sign(0.1, f"the window offered is {window:.0f} bytes"))
     zero = facts.counted("tcpext.TCPToZeroWindowAdv")
@@ -65,13 +69,31 @@ def receive_window(case: Case) -> Sequence[Sign]:
     return signs
 
 
+def _unscaled(case: Case) -> list[Sign]:
+    """An end that does not scale windows: none is larger than 64 KiB, whatever the buffers hold."""
+    facts = case.slow
+    ends = [space for space in (facts.sender, facts.receiver) if facts.sysctl(space, SCALING) == "0"]
+    if not ends:
+        return []
+    signs = [Sign(0.4, f"net.ipv4.tcp_window_scaling is 0 in {ends[0]}: the window is 64 KiB at most")]
+    if case.fast is not None:
+        fast = case.fast
+        alike = any(fast.sysctl(space, SCALING) == "0" for space in (fast.sender, fast.receiver))
+        signs.append(Sign(-0.4, f"so it is on {fast.name}") if alike else Sign(0.3, f"on {fast.name} it is not"))
+    return signs
+
+
 def _receive_knobs(case: Case) -> Sequence[Knob]:
+    if _unscaled(case):
+        return (knobs.sysctl("ends", SCALING, "1", plant="0"),)
     if _buffer(case.slow, "receiver") is not None:
         return (knobs.buffer_of("receiver", None, plant=8192),)
     return (knobs.sysctl("receiver", "net/ipv4/tcp_rmem", DEFAULT_RMEM, plant="4096 8192 8192"),)
 
 
 def _receive_advice(case: Case) -> Sequence[str]:
+    if _unscaled(case):
+        return ("sysctl -w net.ipv4.tcp_window_scaling=1 at both ends",)
     if _buffer(case.slow, "receiver") is not None:
         return ("do not set SO_RCVBUF: the kernel tunes the window by itself (or set twice rate x round-trip time)",)
     return (f"sysctl -w net.ipv4.tcp_rmem='{DEFAULT_RMEM}' at the receiver",)
