@@ -113,10 +113,6 @@ def _windows() -> Iterator[Scenario]:
 
 
 def _sends() -> Iterator[Scenario]:
-    for size in ("200", "1000"):
-        yield Scenario(f"autocorking-{size}", one("autocorking"), both=shaped("1gbit"),
-                       options=["--send-size", size, "--nodelay"],
-                       bad=[sysctl("c", "net.ipv4.tcp_autocorking", "0")])  # fmt: skip
     for small in ("100", "1400", "4K"):
         yield Scenario(f"small-sends-{small}", one("small-sends"), options=[f"--set=bad.send-size={small}"])
     for size in ("100", "400"):
@@ -134,10 +130,9 @@ def _transport() -> Iterator[Scenario]:
     for burst in ("1600", "5000"):
         yield Scenario(f"shaper-burst-{burst}", one("shaper-burst"), good=shaped("1gbit"),
                        bad=shaped("1gbit", burst))  # fmt: skip
-    for limit in ("1mb", "4mb"):
+    for limit in ("500kb", "1mb"):
         yield Scenario(f"congestion-control-{limit}", one("congestion-control"), both=shaped("200mbit", "128kb", limit),
-                       options=["--set=good.congestion=bbr", "--set=bad.congestion=cubic", "--metric", "rtt",
-                                "--warmup", "300ms"],
+                       options=["--set=good.congestion=bbr", "--set=bad.congestion=cubic", "--metric", "rtt"],
                        )  # fmt: skip
     for one_in in (50, 100):
         drop = nft("s", f"chain x {{{{ type filter hook input priority 0; numgen random mod {one_in} 0 drop; }}}}")
@@ -178,14 +173,35 @@ def _queues() -> Iterator[Scenario]:
     calls = [sysctl("m", "net.bridge.bridge-nf-call-iptables", "1")]
     quiet = [sysctl("m", "net.bridge.bridge-nf-call-iptables", "0")]
     wire = [middle("1gbit", "3mb")]
-    for size in ("64K", "1400"):
+    for size in ("64K", "16K"):
         yield Scenario(f"lost-back-pressure-{size}", one("lost-back-pressure"), make="bridge", both=wire, good=quiet,
                        bad=calls, options=["--send-size", size, "--congestion", "cubic"])  # fmt: skip
     for rate in ("200mbit", "1gbit"):
         yield Scenario(f"rate-limit-{rate}", one("rate-limit"), bad=shaped(rate)[:1])
-    for size in ("4K", "8K"):
+    for size in ("3K", "4K"):
         yield Scenario(f"udp-receive-overflow-{size}", one("udp-receive-overflow"), test="UDP_STREAM",
                        options=[f"--set=bad.remote-buffer={size}"])  # fmt: skip
+    for limit in ("5kb", "20kb"):
+        yield Scenario(f"udp-send-drop-{limit}", one("udp-send-drop"), test="UDP_STREAM", good=shaped("100mbit"),
+                       bad=shaped("100mbit", "256kb", limit))  # fmt: skip
+    for ports in (4, 12):
+        extra = [
+            command
+            for number in range(ports)
+            for command in (
+                f"ip -n {{m}} link add d{number} type veth peer name e{number}",
+                f"ip -n {{m}} link set e{number} up",
+                f"ip -n {{m}} link set d{number} master br0 up",
+            )
+        ]
+        deaf = [f"ip -n {{m}} link set {port} type bridge_slave learning off" for port in ("c0", "s0")]
+        yield Scenario(f"flooding-{ports}", one("flooding"), make="bridge", both=extra,
+                       bad=[*deaf, "bridge -n {m} fdb flush dev c0", "bridge -n {m} fdb flush dev s0"])  # fmt: skip
+    for rate in ("30", "60"):
+        wire = [middle("100mbit", "500kb")]
+        beside = ["ip netns exec {c} {python} " + f"{HELPERS} send {{address}} {rate}"]
+        yield Scenario(f"cross-traffic-{rate}", one("cross-traffic"), make="routed", both=wire,
+                       beside=beside, options=["--congestion", "cubic"])  # fmt: skip
 
 
 def _processors() -> Iterator[Scenario]:

@@ -149,7 +149,12 @@ PLANTED: dict[str, dict[str, Any]] = {
     "extra-hops": {"devices": BRIDGE},
     "packet-tap": {"gauges": {"client.packet_sockets": 1.0}},
     "broadcast-flood": {"counters": {"path.c.eth0.multicast": 50_000.0}},
-    "tc-filters": {"configuration": {"path.c.eth0.ingress": "ingress"}},
+    "tc-filters": {"configuration": {"path.c.eth0.filters.ingress": "3"}},
+    "flooding": {
+        "devices": BRIDGE,
+        "configuration": {"path.m.p0.master": "bridge", "path.m.p1.master": "bridge"},
+        "counters": {"stray.m.d0.tx_bytes": 1e9},
+    },
     "neighbour-trouble": {"counters": {"server.tcpext.IPReversePathFilter": 7.0}},
     "userspace-relay": {"devices": (device("tun0", kind="tun"), device("eth0", "s", role="wire"))},
     "wrong-path": {"rows": {"void": "eth0 in c carried 0 bytes of 10: the traffic took another path"}},
@@ -158,7 +163,6 @@ PLANTED: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # Those of which nothing made up here can be shown: why.
 ELSEWHERE = {
-    "flooding": "wants devices that are no path's",
     "same-host-shortcut": "is about the fast path",
     "ceiling": "is about both paths",
     "order-drift": "is a comparison's doubt",

@@ -84,9 +84,17 @@ def _with(facts: Facts, found: Sequence[Part]) -> Facts:
 
 
 def read(lab: Lab, arm: EngineArm) -> Counters:
-    """Every counter by its dotted name: of the path, of the machine, of the two ends (`local.`, `remote.`)."""
+    """Every counter by its dotted name: of the path, of the machine, of the two ends (`local.`, `remote.`), and what
+    other devices of the path's namespaces sent (`stray.`).
+    """
+    own = {(device.namespace, device.name) for device in arm.path.devices}
+    stray = {
+        f"stray.{space}.{name}.tx_bytes": counters.tx_bytes
+        for (space, name), counters in lab.link_counters().items()
+        if (space, name) not in own
+    }
     ends = [process_counters(end.child.process.pid).under(name) for name, end in arm.engine.ends.items()]
-    return merged([lab.full_counters(arm.path.spec.name), *ends])
+    return merged([lab.full_counters(arm.path.spec.name), *ends, Counters(stray)])
 
 
 def differences(facts: Sequence[Facts]) -> list[str]:

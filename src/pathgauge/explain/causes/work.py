@@ -13,6 +13,7 @@ from pathgauge.explain.causes.offloads import TUNNELS
 from pathgauge.explain.causes.queues import bridge_filtered, unfiltered_bridge
 
 MANY_RULES = 30
+MANY_FILTERS = 20
 
 
 def rules_of(facts: Facts) -> int:
@@ -102,8 +103,10 @@ def tapped(case: Case) -> Sequence[Sign]:
         signs.append(Sign(0.12, f"{listening[0].name} is promiscuous"))
     if signs and case.fast is not None:
         fast = case.fast
-        if sum(fast.gauges.get(f"{role}.packet_sockets", 0.0) for role in ("client", "server", "between")) >= sum(taps):
-            signs.append(Sign(-0.4, f"so it is on {case.fast.name}"))
+        others = sum(fast.gauges.get(f"{role}.packet_sockets", 0.0) for role in ("client", "server", "between"))
+        signs.append(
+            Sign(-0.4, f"so it is on {fast.name}") if others >= sum(taps) else Sign(0.3, f"not so on {fast.name}")
+        )
     return signs
 
 
@@ -121,19 +124,25 @@ def broadcasts(case: Case) -> Sequence[Sign]:
 
 
 def filters(case: Case) -> Sequence[Sign]:
-    """Traffic control on the way in, or classes with filters."""
-    facts = case.slow
-    found = [
-        device for device in facts.devices if facts.set_on(device, "ingress") or facts.set_on(device, "tc.filters")
-    ]
-    if not found:
+    """Filters of traffic control, on the way in or out."""
+    count, place = _filters(case.slow)
+    if not count:
         return ()
-    signs = [Sign(0.3, f"{found[0].name} has tc filters that each packet passes")]
+    signs = [Sign(0.5 if count >= MANY_FILTERS else 0.3, f"{place} has {count} tc filters that packets pass")]
     if case.fast is not None:
-        fast = case.fast
-        alike = any(fast.set_on(device, "ingress") or fast.set_on(device, "tc.filters") for device in fast.devices)
-        signs.append(Sign(-0.4, f"so it is on {fast.name}") if alike else Sign(0.2, f"not on {fast.name}"))
+        other, _ = _filters(case.fast)
+        signs.append(Sign(-0.5, f"as many are on {case.fast.name}") if other > count / 2 else
+                     Sign(0.25, f"on {case.fast.name} {other}"))  # fmt: skip
     return signs
+
+
+def _filters(facts: Facts) -> tuple[int, str]:
+    """How many there are on the path, and where most of them; an empty clsact counts as none."""
+    found = []
+    for device in facts.devices:
+        words = [facts.set_on(device, f"filters.{where}") or "" for where in ("root", "ingress", "egress")]
+        found.append((sum(int(word) for word in words if word.isdigit()), device.name))
+    return sum(count for count, _ in found), max(found, default=(0, ""))[1]
 
 
 def neighbours(case: Case) -> Sequence[Sign]:
