@@ -13,7 +13,7 @@ from pathgauge.explain.run import narrowed
 from pathgauge.measuring.request import Request
 from pathgauge.report.explanation import lines
 from pathgauge.report.table import Look
-from pathgauge.results.document import Experiment, Explained, Explanation, Result, Share
+from pathgauge.results.document import Doubt, Experiment, Explained, Explanation, Result, Share
 
 
 def asked(*paths: str, explaining: bool = False, **texts: list[str]) -> Request:
@@ -112,6 +112,14 @@ def test_what_was_not_found_is_not_named() -> None:
         explained=Explained(test="TCP_STREAM", metric="goodput", slow="b", fast="a", gap=None, unexplained=None)
     )
     assert "no difference" in next(iter(lines(alike, Look())))
+
+
+def test_why_nothing_can_be_told_is_said() -> None:
+    doubt = Doubt(name="void", evidence="5 of 5 blocks are void", advice="stop what voids them", undermines=True)
+    row = msgspec.structs.replace(comparison(ratio=(None, None, None), verdict="undecided"), doubts=[doubt])
+    asked = Explained(test="TCP_STREAM", metric="goodput", slow="b", fast="a", gap=None, unexplained=None)
+    said = list(lines(answer(explained=asked, comparisons=[row], explanations=[], top_cause=None), Look()))
+    assert "  5 of 5 blocks are void: stop what voids them" in said
 
 
 def test_what_comes_from_elsewhere_cannot_steer_a_terminal() -> None:

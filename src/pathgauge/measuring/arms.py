@@ -147,6 +147,9 @@ def _variants(
 
 
 def _devices_of_others(path: BuiltPath, paths: Iterable[BuiltPath]) -> tuple[tuple[str, str], ...]:
+    """Those that nothing should pass while this path is measured. Where others than us use a path, they may."""
+    if path.spec.found is not None:
+        return ()
     own = {(device.namespace, device.name) for copy in (path, *path.copies) for device in copy.devices}
     every = {
         (device.namespace, device.name)

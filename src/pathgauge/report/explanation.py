@@ -44,6 +44,9 @@ def _headline(result: Result, asked: Explained, look: Look) -> Iterator[str]:
         )
         for each in result.comparisons:
             yield clean(f"  {each.metric}: {words.difference(each.ratio)}, {words.verdict(each)}")
+        for doubt in result.comparisons[0].doubts if result.comparisons else ():
+            if doubt.undermines:
+                yield clean(f"  {doubt.evidence}: {doubt.advice}")
         return
     what = _difference(asked, row) if asked.fast is not None else f"{asked.slow}, {asked.test} {asked.metric}"
     if top is None:

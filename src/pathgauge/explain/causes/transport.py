@@ -20,7 +20,8 @@ FULL_MSS = 1300  # bytes
 UNPACED = 2**63  # what stands for no cap
 HZ = 250
 BUCKET = 65536  # bytes of the largest packet
-ALIEN = 1.3  # times the payload, with headers and ACKs
+ALIEN = 0.2  # of the payload
+HEADERS = 80  # bytes of a packet at most, as a rule
 
 
 def retransmitted(facts: Facts) -> float | None:
@@ -214,23 +215,24 @@ def _shorter(case: Case) -> Sequence[Knob]:
 def cross_traffic(case: Case) -> Sequence[Sign]:
     """Devices of the path carried more than the test's own bytes."""
     facts = case.slow
-    if case.kind.pattern != "stream" or not facts.handed_over:
+    if case.kind.pattern != "stream":
         return ()
-    worst, place = 0.0, ""
-    for device in facts.devices:
+    alien, place = _alien(facts)
+    if alien < ALIEN:
+        return ()
+    told = f"{place} carried {significant(1.0 + alien, 3)} times the test's own bytes: something else uses the path"
+    return [Sign(0.55, told), *_alike(case, lambda other: _alien(other)[0] > alien / 2.0)]
+
+
+def _alien(facts: Facts) -> tuple[float, str]:
+    """What the busiest device carried beside the test's bytes and all headers, as a share of the test's; and which."""
+    found = [(0.0, "")]
+    for device in facts.devices if facts.handed_over else ():
         for way in ("tx", "rx"):
-            moved = (facts.of_device(device, f"{way}_bytes") or 0.0) / facts.handed_over
-            if moved > worst:
-                worst, place = moved, f"{device.name} in {device.namespace}"
-    if worst < ALIEN:
-        return ()
-    told = f"{place} carried {significant(worst, 3)} times the test's own bytes: something else uses the path"
-    return [Sign(0.55, told), *_alike(case, lambda other: _foreign(other) > worst / 1.5)]
-
-
-def _foreign(facts: Facts) -> float:
-    values = [(facts.of_device(d, f"{way}_bytes") or 0.0) for d in facts.devices for way in ("tx", "rx")]
-    return max(values, default=0.0) / facts.handed_over if facts.handed_over else 0.0
+            moved, packets = (facts.of_device(device, f"{way}_{what}") or 0.0 for what in ("bytes", "packets"))
+            share = (moved - HEADERS * packets) / facts.handed_over - 1.0
+            found.append((share, f"{device.name} in {device.namespace}"))
+    return max(found)
 
 
 def ack_path(case: Case) -> Sequence[Sign]:
