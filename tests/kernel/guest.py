@@ -7,6 +7,8 @@ from pathgauge.paths.types import PathSpec
 
 KINDS = ("ipvlan", "vlan", "geneve", "gre", "ipip", "netkit", "wireguard", "openvswitch")
 QUEUE_DISCIPLINES = ("netem", "fq", "fq_codel")
+WIRES = ("host", "macvlan", "moved")  # kinds that are tried on a wire with netem
+STAGE = "spaces"  # of a lab that is killed: one is enough here
 _PATIENCE_SECONDS = 60.0
 
 
@@ -27,6 +29,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in others]
 
 
+def _parameter(item: pytest.Item, name: str) -> object:
+    return item.callspec.params.get(name) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+
+
 def _is_contract(item: pytest.Item) -> bool:
     return item.path.parent.name == "contract"
 
@@ -36,7 +42,11 @@ def _is_wanted(item: pytest.Item) -> bool:
     another is marked for the guest.
     """
     if not _is_contract(item):
-        return item.path.parent.name == "kernel" or item.get_closest_marker("kernel") is not None
+        return item.path.parent.name == "kernel" or (
+            item.get_closest_marker("kernel") is not None
+            and _parameter(item, "stage") in (None, STAGE)
+            and _parameter(item, "kind") in (None, *KINDS, *QUEUE_DISCIPLINES, *WIRES)
+        )
     if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return "ordinary" in item.name
     case = item.callspec.params.get("lab")

@@ -1,5 +1,6 @@
 """`lab up` killed at any moment: the next `lab clean` removes exactly what that run had made."""
 
+import functools
 import json
 import os
 import random
@@ -71,17 +72,23 @@ def test_killed_at_any_moment(journal: Path, duration: float, number: signal.Sig
     settle(journal, printed)
 
 
-@pytest.fixture(scope="module")
-def lacking() -> dict[str, str]:
-    """The kinds that cannot be built here, with the reason."""
-    return {name: reason for name, reason in probe_kinds().items() if reason is not None}
+@functools.cache
+def lacking(kind: str) -> str | None:
+    """Why a kind cannot be built here."""
+    return probe_kinds([kind])[kind]
 
 
+def need(kind: str) -> None:
+    """Skip where it cannot."""
+    if lacking(kind) is not None:
+        pytest.skip(f"kernel lacks {kind}: {lacking(kind)}")
+
+
+@pytest.mark.kernel
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("kind", list(kinds()))
-def test_killed_as_soon_as_a_stage_is_reached(journal: Path, lacking: dict[str, str], kind: str, stage: str) -> None:
-    if kind in lacking:
-        pytest.skip(f"kernel lacks {kind}: {lacking[kind]}")
+def test_killed_as_soon_as_a_stage_is_reached(journal: Path, kind: str, stage: str) -> None:
+    need(kind)
     with subprocess.Popen([*PATHGAUGE, "lab", "up", kind], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         if stage == "printed":
@@ -95,9 +102,8 @@ def test_killed_as_soon_as_a_stage_is_reached(journal: Path, lacking: dict[str, 
 
 
 @pytest.mark.parametrize("kind", list(kinds()))
-def test_a_keeper_killed_as_soon_as_it_is_recorded(journal: Path, lacking: dict[str, str], kind: str) -> None:
-    if kind in lacking:
-        pytest.skip(f"kernel lacks {kind}: {lacking[kind]}")
+def test_a_keeper_killed_as_soon_as_it_is_recorded(journal: Path, kind: str) -> None:
+    need(kind)
     up = [*PATHGAUGE, "lab", "up", kind, "--copies", "3"]
     with subprocess.Popen(up, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         lab_processes.wait_until(lambda: reached(journal, "keeper"), 20)
