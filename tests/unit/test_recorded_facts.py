@@ -15,6 +15,8 @@ from pathgauge.explain.explaining import LEAST_WEIGHT, LIKELY
 
 LINES = read(Path(__file__).parent / "data/planted-facts.json.xz")
 SINGLE = [line for line in LINES if len(line.planted) == 1]
+EITHER_WAY = {"congestion-control", "cpu-placement"}  # that it is another one speaks for it on both paths
+ONE_SIDED = [line for line in SINGLE if not EITHER_WAY & set(line.planted[0])]
 ALIKE = [line for line in LINES if not line.planted]
 TOLD = ("rtt", "goodput", "transaction_rate", "latency_p50", "loss", "retransmits")
 
@@ -42,7 +44,7 @@ def test_what_was_planted_speaks_up_and_is_among_the_first(line: Line) -> None:
     assert sum(weight > most for weight in found.values()) < 4
 
 
-@pytest.mark.parametrize("line", SINGLE, ids=lambda line: line.scenario)
+@pytest.mark.parametrize("line", ONE_SIDED, ids=lambda line: line.scenario)
 def test_the_path_without_it_does_not_show_it(line: Line) -> None:
     swapped = weights(as_facts(line.good), as_facts(line.bad), as_facts(line.good).kind.primary)
     assert max(swapped[name] for name in line.planted[0]) < LIKELY
