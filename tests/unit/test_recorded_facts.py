@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from pathgauge.explain.case import Case, Facts
 from pathgauge.explain.cause import causes, weigh
 from pathgauge.explain.explaining import LEAST_WEIGHT, LIKELY
 
+Value = TypeVar("Value")
 LINES = read(Path(__file__).parent / "data/planted-facts.json.xz")
 SINGLE = [line for line in LINES if len(line.planted) == 1]
 EITHER_WAY = {"congestion-control", "cpu-placement"}  # that it is another one speaks for it on both paths
@@ -66,13 +69,12 @@ def test_what_is_not_known_is_no_evidence(line: Line) -> None:
 
 @given(line=st.sampled_from(LINES), kept=st.integers(0, 9), pick=st.integers(0, 9))
 def test_any_part_of_it_may_be_missing(line: Line, kept: int, pick: int) -> None:
-    def some(values: object) -> dict[str, object]:
-        assert isinstance(values, dict)
+    def some(values: Mapping[str, Value]) -> dict[str, Value]:
         return {name: value for number, (name, value) in enumerate(values.items()) if number % 10 in (kept, pick)}
 
     def part(facts: Facts) -> Facts:
-        counters, gauges = some(dict(facts.counters)), some(dict(facts.gauges))
-        settings = some(dict(facts.configuration))
+        counters, gauges = some(facts.counters), some(facts.gauges)
+        settings = some(facts.configuration)
         return dataclasses.replace(
             facts, counters=counters, gauges=gauges, configuration=settings, tcp=facts.tcp[:kept]
         )
