@@ -228,7 +228,7 @@ class Explaining:
         What makes the paths alike goes before what would help both: it says why the gap is there, not only how to get
         rid of it.
         """
-        for suspect in sorted(self.suspects, key=lambda each: -each.weight - ALIKE * self._makes_alike(each)):
+        for suspect in sorted(self.suspects, key=lambda each: -each.weight - ALIKE * self.makes_alike(each)):
             if suspect.status == "confirmed" or suspect.weight < LEAST_WEIGHT:
                 continue
             for knob in suspect.knobs:
@@ -237,7 +237,7 @@ class Explaining:
                 if knob.name not in names_of(self.base) and not on_top and (not times or suspect.weight >= LIKELY):
                     yield suspect, knob
 
-    def _makes_alike(self, suspect: Suspect) -> bool:
+    def makes_alike(self, suspect: Suspect) -> bool:
         """Whether a knob of it takes a setting of the slow path to where the fast one has it already."""
         case = self.case
         if case is None or case.fast is None or suspect.weight < LEAST_WEIGHT:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import msgspec
 
 from pathgauge.asking import EXPLAIN_MAX_TIME
-from pathgauge.explain.explaining import CLOSED, LIKELY, Explaining, Suspect, Tried, names_of
+from pathgauge.explain.explaining import ALIKE, CLOSED, LIKELY, Explaining, Suspect, Tried, names_of
 from pathgauge.explain.gather import SECONDS
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble
@@ -89,15 +89,16 @@ def _document(request: Request, lab: Lab, environment: Environment, found: Expla
         slices=assemble.rows(found.outcomes[:1]),
         labs=1,
     )
-    explanations = [_explanation(suspect, found) for suspect in found.suspects]
-    explanations.sort(key=_rank)
+    made = [(_explanation(suspect, found), found.makes_alike(suspect)) for suspect in found.suspects]
+    explanations = [each for each, _ in sorted(made, key=lambda pair: _rank(*pair))]
     top = next((each.cause for each in explanations if each.status in ("confirmed", "suspected")), None)
     return msgspec.structs.replace(result, explained=_explained(found), explanations=explanations, top_cause=top)
 
 
-def _rank(found: Explanation) -> tuple[int, float]:
+def _rank(found: Explanation, alike: bool) -> tuple[int, float]:
+    """By status, then by evidence, with what a knob that makes the paths alike has before others."""
     order = ("confirmed", "suspected", "untested", "refuted")
-    return order.index(found.status), -(found.weight + (found.share.estimate if found.share else 0.0))
+    return order.index(found.status), -(found.weight + ALIKE * alike + (found.share.estimate if found.share else 0.0))
 
 
 def _explained(found: Explaining) -> Explained:
