@@ -107,8 +107,8 @@ def report(found: Sequence[Outcome]) -> Iterator[str]:
 def publish(file: Path, lines: Sequence[str], budget: float) -> None:
     """Write the report below the mark of a page."""
     above = file.read_text(encoding="utf-8").partition(MARK)[0]
-    system = os.uname()
-    machine = f"Linux {system.release}, {len(os.sched_getaffinity(0))} CPUs; {budget:g} s for each at most."
+    release = os.uname().release.partition("-")[0]
+    machine = f"Linux {release}, {len(os.sched_getaffinity(0))} CPUs; {budget:g} s for each at most."
     file.write_text("\n".join([above + MARK, "", machine, "", *lines, ""]), encoding="utf-8")
 
 
