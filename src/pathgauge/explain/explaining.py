@@ -23,7 +23,7 @@ from pathgauge.explain.trial import Found, Names, Scale, TurnedArm
 from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.judge import Question, judge
-from pathgauge.measuring.loop import Outcome, Plan, run_test
+from pathgauge.measuring.loop import Outcome, Plan, pilot, run_test
 from pathgauge.measuring.measured import Arm
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.turning import Turn
@@ -156,11 +156,14 @@ class Explaining:
         # Where nothing is told in the time that a gap takes as a rule, there is nothing else to spend time on.
         usual = min(GAP_LONGEST, max(GAP_SHARE * self.budget, min(GAP_SHORTEST, self.budget / 2)))
         enough = time.monotonic() + usual
+        # Slices are as short as the usual time wants them: experiments have the same, and must fit in what is left.
+        plan = pilot(self.arms, usual, self.slice, self.warmup, shaped=self.shaped)
         run_test(
             self.arms,
             budget=usual / 3 if self.alone else max(usual, GAP_AT_MOST * self.budget),
-            slice_seconds=self.slice,
-            warmup=self.warmup,
+            slice_seconds=None,
+            warmup=None,
+            plan=plan,
             shaped=self.shaped,
             generator=self._random(),
             outcome=outcome,
