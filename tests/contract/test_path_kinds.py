@@ -20,6 +20,7 @@ from tests.contract.carrying import PAYLOAD, build, carried, cases, full, groups
 if TYPE_CHECKING:
     from tests.conftest import Nobody
 
+OF_ROOT = {"openvswitch"}  # its daemons do not come up in a user namespace
 QUEUED = ("macvtap", "tun")  # kinds of device that have a queue of their own
 CASES = cases()
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -60,11 +61,11 @@ def test_payload_goes_through_the_paths_own_devices_and_no_others(lab: Lab, path
 
 
 def test_an_ordinary_users_labs_carry_the_payload_too(as_nobody: "Nobody", nobody_python: Path) -> None:
-    names = sorted({case.kind for case in CASES})
+    names = sorted({case.kind for case in CASES} - OF_ROOT)
     text = Path(carrying.__file__).read_text(encoding="utf-8")
     done = as_nobody([nobody_python, "-c", text, *names], timeout=300)
     assert done.returncode == 0, done.stderr
-    there = {case.name for case in CASES if probe_kinds([case.kind])[case.kind] is None}
+    there = {case.name for case in CASES if case.kind in names and probe_kinds([case.kind])[case.kind] is None}
     assert {line.split()[0] for line in json.loads(done.stdout)} == there, done.stderr
 
 
