@@ -63,7 +63,7 @@ def test_payload_goes_through_the_paths_own_devices_and_no_others(lab: Lab, path
 def test_an_ordinary_users_labs_carry_the_payload_too(as_nobody: "Nobody", nobody_python: Path) -> None:
     names = sorted({case.kind for case in CASES} - OF_ROOT)
     text = Path(carrying.__file__).read_text(encoding="utf-8")
-    done = as_nobody([nobody_python, "-c", text, *names], timeout=300)
+    done = as_nobody([nobody_python, "-c", text, *names], timeout=600)
     assert done.returncode == 0, done.stderr
     there = {case.name for case in CASES if case.kind in names and probe_kinds([case.kind])[case.kind] is None}
     assert {line.split()[0] for line in json.loads(done.stdout)} == there, done.stderr
