@@ -111,7 +111,7 @@ def remove_left(root: Path = ROOT, seconds: float = 0.0) -> list[str]:
     while True:
         left = [folder for folder in _folders(root) if not _is_owned(folder)]
         for folder in left:
-            for group in folder.glob("*/"):
+            for group in _below(folder):
                 _remove(group)
             if _remove(folder):
                 removed.append(str(folder))
@@ -124,7 +124,16 @@ def _folders(root: Path) -> Iterator[Path]:
     for hierarchy in cpu_hierarchies(root):
         parent = hierarchy.group if hierarchy.version == 1 else hierarchy.top
         if os.access(parent, os.W_OK):
-            yield from parent.glob(f"{_PREFIX}*-*/")
+            yield from (folder for folder in _below(parent) if folder.name.startswith(_PREFIX))
+
+
+def _below(group: Path) -> list[Path]:
+    """The groups right below one; none if another has removed it in the meantime."""
+    try:
+        with os.scandir(group) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return []
 
 
 def _is_owned(folder: Path) -> bool:
