@@ -20,6 +20,7 @@
 #include "connections.hpp"
 #include "loops.hpp"
 #include "meter.hpp"
+#include "methods.hpp"
 #include "relay.hpp"
 
 namespace nb = nanobind;
@@ -98,6 +99,13 @@ void bind_board(nb::module_ &module) {
       .def(
           "live", [](const Board &board, std::size_t slot) { return live(board.slot(slot)); }, "slot"_a)
       .def(
+          "zerocopy",
+          [](const Board &board, std::size_t slot) {
+            const Slot &chosen = board.slot(slot);
+            return std::make_tuple(chosen.completed.load(), chosen.copied.load());
+          },
+          "slot"_a)
+      .def(
           "edge",
           [](const Board &board, std::size_t slot, std::uint32_t edge) { return read_edge(board.slot(slot), edge); },
           "slot"_a, "edge"_a)
@@ -145,7 +153,7 @@ void bind_what_moves(nb::module_ &module) {
           "__init__",
           [](Transfer *made, int fd, bool datagrams, std::uint64_t deadline_ns, std::uint64_t limit,
              std::uint32_t ahead, std::uint32_t pace_count, std::uint64_t pace_ns, int file, bool record, bool numbered,
-             bool marked, bool discard) {
+             bool marked, bool discard, bool spin, std::uint64_t patience_ns, std::uint32_t segment) {
             if (ahead > most_ahead) {
               throw std::out_of_range("at most 65536 requests ahead");
             }
@@ -162,11 +170,14 @@ void bind_what_moves(nb::module_ &module) {
                 .numbered = numbered,
                 .marked = marked,
                 .discard = discard,
+                .spin = spin,
+                .patience_ns = patience_ns,
+                .segment = segment,
             };
           },
           nb::kw_only(), "fd"_a, "datagrams"_a, "deadline_ns"_a, "limit"_a = 0, "ahead"_a = 0, "pace_count"_a = 0,
           "pace_ns"_a = 0, "file"_a = -1, "record"_a = false, "numbered"_a = true, "marked"_a = false,
-          "discard"_a = false);
+          "discard"_a = false, "spin"_a = false, "patience_ns"_a = 0, "segment"_a = 0);
   nb::class_<Buffers>(module, "Buffers")
       .def(
           "__init__",
@@ -197,6 +208,13 @@ void bind_loops(nb::module_ &module) {
   };
   stream("send_stream", &pathgauge::send_stream);
   stream("receive_stream", &pathgauge::receive_stream);
+  stream("send_spliced", &pathgauge::send_spliced);
+  stream("send_zerocopy", &pathgauge::send_zerocopy);
+  stream("send_batches", &pathgauge::send_batches);
+  stream("send_segments", &pathgauge::send_segments);
+  stream("receive_spliced", &pathgauge::receive_spliced);
+  stream("receive_batches", &pathgauge::receive_batches);
+  stream("receive_coalesced", &pathgauge::receive_coalesced);
   const auto exchange = [&module](const char *name, auto loop) {
     module.def(
         name,
@@ -234,6 +252,7 @@ void bind_loops(nb::module_ &module) {
 NB_MODULE(_native, module) {
   module.doc() = "The loops that move bytes, and the shared memory through which they are ordered and read.";
   module.attr("HISTOGRAM_SIZE") = pathgauge::histogram_size;
+  module.attr("MOST_AT_ONCE") = pathgauge::most_at_once;
   module.def("histogram_index", &pathgauge::histogram_index, "nanoseconds"_a);
   module.def("hear_nudges", &pathgauge::hear_nudges);
   bind_board(module);

@@ -34,6 +34,7 @@ struct Edge {
   std::array<std::byte, tcp_info_capacity> tcp_info;
 };
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): it parts the lines that different threads write
 struct alignas(64) Slot {
   std::atomic<std::uint32_t> order;
   std::atomic<std::uint32_t> edge_asked;
@@ -49,6 +50,8 @@ struct alignas(64) Slot {
   std::atomic<std::uint64_t> messages_received;
   std::atomic<std::uint64_t> transactions;
   std::atomic<std::uint64_t> lost;
+  std::atomic<std::uint64_t> completed;
+  std::atomic<std::uint64_t> copied;
 
   alignas(64) std::array<Edge, 2> edges;
   std::array<std::uint32_t, histogram_size> histogram;

@@ -35,9 +35,15 @@ Outcome send_whole(Meter &meter, const Transfer &transfer, const Buffers &buffer
 
 Outcome receive_whole(Meter &meter, const Transfer &transfer, const Buffers &buffers, std::byte *buffer) {
   const std::size_t size = buffers.size();
+  const int flags = transfer.spin ? MSG_DONTWAIT : 0;
+  const std::uint64_t start = transfer.patience_ns != 0 ? read_clock(CLOCK_MONOTONIC_COARSE) : 0;
+  const auto patient = [&] {
+    return transfer.spin &&
+           (transfer.patience_ns == 0 || read_clock(CLOCK_MONOTONIC_COARSE) < start + transfer.patience_ns);
+  };
   std::size_t come = 0;
   do {
-    const ssize_t part = recv(transfer.fd, buffer + come, size - come, 0);
+    const ssize_t part = recv(transfer.fd, buffer + come, size - come, flags);
     if (part > 0 || (part == 0 && transfer.datagrams && !transfer.marked && !meter.quitting())) {
       meter.received(static_cast<std::size_t>(part));
       come += static_cast<std::size_t>(part);
@@ -50,7 +56,7 @@ Outcome receive_whole(Meter &meter, const Transfer &transfer, const Buffers &buf
       return Outcome::failed;
     } else if (meter.quitting() || meter.expired()) {
       return Outcome::closed;
-    } else if (transfer.datagrams) {
+    } else if (transfer.datagrams && !patient()) {
       return Outcome::again;
     } else {
       meter.look();

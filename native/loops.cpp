@@ -10,6 +10,7 @@
 
 #include "exchange.hpp"
 #include "meter.hpp"
+#include "streaming.hpp"
 
 namespace pathgauge {
 namespace {
@@ -122,52 +123,27 @@ class Requester {
 }  // namespace
 
 int send_stream(Slot &slot, const Transfer &transfer, Buffers &buffers) {
-  Meter meter(slot, transfer);
-  while (meter.await_run() && !meter.expired() && !meter.sent_all()) {
-    meter.keep_pace();
-    const std::uint64_t start = transfer.record ? read_clock(CLOCK_MONOTONIC) : 0;
+  return send_by(slot, transfer, [&](Meter & /*meter*/) {
     const ssize_t part = send_one(transfer, buffers);
-    if (part >= 0) {
-      meter.sent(static_cast<std::size_t>(part));
-      buffers.advance();
-      if (transfer.record) {
-        meter.took(read_clock(CLOCK_MONOTONIC) - start);
-      }
-    } else if (transfer.datagrams && is_datagram_loss(errno)) {
-      meter.lost();
-    } else if (!is_timeout(errno)) {
-      return ending(meter, Outcome::failed);
+    if (part < 0) {
+      return Moved{.bytes = -1, .lost = 1};
     }
-    meter.look();
-  }
-  return ending(meter, Outcome::done);
+    buffers.advance();
+    return Moved{.bytes = part, .messages = 1};
+  });
 }
 
 int receive_stream(Slot &slot, const Transfer &transfer, Buffers &buffers) {
-  Meter meter(slot, transfer);
   // A datagram counts whole, however small the receive; a stream's bytes are dropped where that is wanted.
-  const int flags = transfer.datagrams || transfer.discard ? MSG_TRUNC : 0;
-  publish_state(slot, State::running);
-  while (!meter.expired() && !meter.received_all()) {
-    const std::uint64_t start = transfer.record ? read_clock(CLOCK_MONOTONIC) : 0;
+  const int flags = receiving(transfer, transfer.datagrams || transfer.discard ? static_cast<unsigned>(MSG_TRUNC) : 0U);
+  return receive_by(slot, transfer, [&] {
     const ssize_t part = recv(transfer.fd, buffers.current(), buffers.size(), flags);
-    if (part > 0 || (part == 0 && transfer.datagrams && !transfer.marked)) {
-      meter.received(static_cast<std::size_t>(part));
-      buffers.advance();
-      if (transfer.record) {
-        meter.took(read_clock(CLOCK_MONOTONIC) - start);
-      }
-    } else if (part == 0) {
-      break;
-    } else if (!is_timeout(errno) && !(transfer.datagrams && errno == ECONNREFUSED)) {
-      return ending(meter, Outcome::failed);
+    if (part < 0) {
+      return Moved{.bytes = -1};
     }
-    meter.look();
-    if (meter.quitting()) {
-      break;
-    }
-  }
-  return ending(meter, Outcome::done);
+    buffers.advance();
+    return Moved{.bytes = part, .messages = part > 0 || (transfer.datagrams && !transfer.marked) ? 1U : 0U};
+  });
 }
 
 int request(Slot &slot, const Transfer &transfer, Buffers &questions, Buffers &answers) {

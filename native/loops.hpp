@@ -28,6 +28,10 @@ struct Transfer {
   bool numbered = true;  // a datagram's first byte says which request it is or answers
   bool marked = false;   // an empty datagram ends the loop
   bool discard = false;  // received bytes are dropped in the kernel, not copied
+  bool spin = false;     // who receives asks again and again instead of sleeping
+  std::uint64_t patience_ns =
+      0;                      // after which who spins gives a datagram up, as a time-out of the socket does; 0: never
+  std::uint32_t segment = 0;  // what one buffer's bytes are cut into on a socket with UDP_SEGMENT; 0: nothing
 };
 
 // Sends the buffers in turn while the order is `run`. Datagrams that the kernel refuses for want of room are counted as

@@ -24,16 +24,21 @@ class Meter {
   [[nodiscard]] bool quitting() const { return order() == Order::quit; }
   [[nodiscard]] bool expired() const { return read_clock(CLOCK_MONOTONIC_COARSE) >= transfer_.deadline_ns; }
 
-  void sent(std::size_t bytes) {
+  void sent(std::size_t bytes, std::uint64_t messages = 1) {
     add(slot_.bytes_sent, bytes_sent_, bytes);
-    add(slot_.messages_sent, messages_sent_, 1);
+    add(slot_.messages_sent, messages_sent_, messages);
   }
-  void received(std::size_t bytes) {
+  void received(std::size_t bytes, std::uint64_t messages = 1) {
     add(slot_.bytes_received, bytes_received_, bytes);
-    add(slot_.messages_received, messages_received_, 1);
+    add(slot_.messages_received, messages_received_, messages);
   }
   void transacted() { add(slot_.transactions, transactions_, 1); }
   void lost(std::uint64_t messages = 1) { add(slot_.lost, lost_, messages); }
+  // Sends that the kernel is done with, and how many of them it copied where it was asked not to.
+  void completed(std::uint64_t sends, std::uint64_t copied) {
+    add(slot_.completed, completed_, sends);
+    add(slot_.copied, copied_, copied);
+  }
   void took(std::uint64_t nanoseconds) {
     if ((edge_ & 1U) != 0 || transfer_.record) {  // between an odd and an even edge lies a slice
       ++slot_.histogram[histogram_index(nanoseconds)];
@@ -83,6 +88,8 @@ class Meter {
   std::uint64_t messages_received_ = 0;
   std::uint64_t transactions_ = 0;
   std::uint64_t lost_ = 0;
+  std::uint64_t completed_ = 0;
+  std::uint64_t copied_ = 0;
   std::uint64_t next_interval_ = 0;
   std::uint32_t in_interval_ = 0;
 };

@@ -3,6 +3,7 @@
 import builtins
 
 HISTOGRAM_SIZE: int
+MOST_AT_ONCE: int
 
 class Board:
     """A memory file of slots, one an end of a connection; `fd` must be of `Board.bytes(slots)` bytes.
@@ -21,6 +22,9 @@ class Board:
     def error(self, slot: int) -> int: ...
     def live(self, slot: int) -> tuple[int, int, int, int, int, int]:
         """Bytes sent and received, messages sent and received, transactions, messages lost."""
+
+    def zerocopy(self, slot: int) -> tuple[int, int]:
+        """MSG_ZEROCOPY sends that the kernel is done with, and how many of them it copied after all."""
 
     def edge(self, slot: int, edge: int) -> tuple[int, int, int, int, int, int, int, builtins.bytes]:
         """Time and CPU (ns), bytes and messages sent and received, transactions, raw TCP_INFO, as `edge` found them."""
@@ -47,7 +51,9 @@ class Transfer:
 
     `ahead` requests are in flight besides the one awaited; `pace_count` operations are done in each `pace_ns`; `file`
     is sent from with sendfile; `record` times every operation; `numbered`: a datagram's first byte says which request
-    it is; `marked`: an empty datagram ends the loop; `discard`: what is received is dropped in the kernel.
+    it is; `marked`: an empty datagram ends the loop; `discard`: what is received is dropped in the kernel; `spin`: who
+    receives does not sleep, and gives a datagram up after `patience_ns` (0: never); `segment`: the size of datagrams
+    that UDP_SEGMENT cuts a buffer into.
     """
 
     def __init__(
@@ -65,6 +71,9 @@ class Transfer:
         numbered: bool = True,
         marked: bool = False,
         discard: bool = False,
+        spin: bool = False,
+        patience_ns: int = 0,
+        segment: int = 0,
     ) -> None: ...
 
 class Buffers:
@@ -100,6 +109,13 @@ def relay(one: int, other: int) -> None:
 
 def send_stream(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
 def receive_stream(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def send_spliced(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def send_zerocopy(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def send_batches(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def send_segments(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def receive_spliced(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def receive_batches(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def receive_coalesced(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
 def request(board: Board, slot: int, transfer: Transfer, questions: Buffers, answers: Buffers) -> int: ...
 def respond(board: Board, slot: int, transfer: Transfer, questions: Buffers, answers: Buffers) -> int: ...
 def connect_transact(

@@ -14,6 +14,7 @@ from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire
 from pathgauge.quantities import nearest, quoted
+from pathgauge.traffic import methods
 from pathgauge.traffic.kind import FAIRNESS, TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
@@ -83,7 +84,7 @@ def build(
         raise UserError("--explain turns knobs at both ends, and a --server is elsewhere", hint="leave one out")
     if request.labs > 1 and request.attachment is not None:
         raise UserError("--labs builds labs of ours, and a --server is elsewhere", hint="leave one out")
-    _check_datagrams(request, tests)
+    _check_variants(request, tests)
     check(request.paths, request.wire)
     return request
 
@@ -226,27 +227,30 @@ def _check_heeded(
             raise UserError(f"{asked} does not heed {field.replace('_', '-')}", hint=f"these do: {', '.join(heeding)}")
 
 
-def _check_datagrams(request: Request, tests: Sequence[TestKind]) -> None:
-    """No UDP message is larger than a datagram, on any path and with any value that is varied."""
+def _check_variants(request: Request, tests: Sequence[TestKind]) -> None:
+    """Each test can be run with the parameters of each path, or with each value that is varied."""
     variants: list[dict[str, object]] = [request.settings.get(spec.name, {}) for spec in request.paths]
     if request.vary is not None:
         field, choices = request.vary
         variants = [{**variants[0], field: value} for value, _ in choices]
     for kind in tests:
-        if kind.transport != "udp":
-            continue
-        sizes = [name for name in ("send_size", "request_size", "response_size") if name in kind.parameters]
         for variant in variants:
             parameters = msgspec.structs.replace(request.parameters, **variant)
-            largest = LARGEST_UDP[parameters.ipv6]
-            for name in sizes:
-                size = getattr(parameters, name)
-                if size is not None and size > largest:
-                    raise UserError(
-                        f"{name.replace('_', '-')} {size} does not fit one datagram of {kind.name}: "
-                        f"at most {largest} bytes do",
-                        hint=f"a smaller one, or name the tests without {kind.name}: --test TCP_STREAM",
-                    )
+            methods.check(kind, parameters)
+            if kind.transport == "udp":
+                _check_datagrams(kind, parameters)
+
+
+def _check_datagrams(kind: TestKind, parameters: Parameters) -> None:
+    """No UDP message is larger than a datagram."""
+    largest = LARGEST_UDP[parameters.ipv6]
+    for name in ("send_size", "request_size", "response_size"):
+        size = getattr(parameters, name) if name in kind.parameters else None
+        if size is not None and size > largest:
+            raise UserError(
+                f"{name.replace('_', '-')} {size} does not fit one datagram of {kind.name}: at most {largest} bytes do",
+                hint=f"a smaller one, or name the tests without {kind.name}: --test TCP_STREAM",
+            )
 
 
 def wire(values: Mapping[str, object]) -> WireSpec:

@@ -14,6 +14,7 @@ from pathgauge import quantities
 from pathgauge.errors import UserError
 from pathgauge.paths.types import QUEUE_KINDS, SHAPERS, SWITCHES, Value
 from pathgauge.quantities import nearest, quoted
+from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS, WAITS
 
 if TYPE_CHECKING:
     from pathgauge.measuring.request import Request
@@ -290,6 +291,10 @@ def _parameter(name: str, metavar: str, words: str, parse: Callable[[str], objec
     return Option(name, metavar, words, parse, default, TRAFFIC, parameter=True, flag=not metavar)
 
 
+_METHODS = [
+    tuple(dict.fromkeys(method for methods in table.values() for method in methods))
+    for table in (SEND_METHODS, RECEIVE_METHODS)
+]
 _PILOT = "a pilot chooses"
 _KERNEL = "the kernel's"
 
@@ -316,6 +321,14 @@ OPTIONS: dict[str, Option] = {
         _parameter("local-quota", "CPUS", "CPU quota of the client, by a cgroup", _quota, "none"),
         _parameter("remote-quota", "CPUS", "CPU quota of the server, by a cgroup", _quota, "none"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
+        _parameter("send-method", "NAME", "how a stream is sent: copy; TCP sendfile, splice, zerocopy; UDP batch, gso",
+                   _word(_METHODS[0], "send method", "--send-method sendfile"), "copy"),
+        _parameter("receive-method", "NAME", "how a stream is received: copy; TCP discard, splice; UDP batch, gro",
+                   _word(_METHODS[1], "receive method", "--receive-method discard"), "copy"),
+        _parameter("wait", "NAME", "how a reader waits: block (sleeps), spin (asks again and again)",
+                   _word(WAITS, "way to wait", "--wait spin"), "block"),
+        _parameter("low-water", "SIZE", "bytes that wake a sleeping receiver of a TCP stream (SO_RCVLOWAT)",
+                   quantities.parse_size, "1"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",
                "a path that exists, between local, netns:NAME, pid:N, container:NAME, or to netperf://HOST",
                _parse_path, "none", LAB, True),

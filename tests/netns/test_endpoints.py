@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from pathgauge.measuring.arms import placed
 from pathgauge.measuring.engine import Engine
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.types import PathSpec, WireSpec
+from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 
@@ -152,3 +154,68 @@ def test_a_slow_wire_is_drained_before_the_next_slice(lab: Lab) -> None:
     assert row.total_bytes_sent == row.total_bytes_received
     assert 8 * row.bytes_received / row.remote_seconds < 21e6
     assert time.monotonic() - start < 10
+
+
+STREAM_METHODS = [
+    *((test, {"send_method": method}) for test in ("TCP_STREAM", "TCP_MAERTS") for method in SEND_METHODS["tcp"][1:]),
+    *(
+        (test, {"receive_method": method})
+        for test in ("TCP_STREAM", "TCP_MAERTS")
+        for method in RECEIVE_METHODS["tcp"][1:]
+    ),
+    ("TCP_STREAM", {"send_method": "splice", "receive_method": "splice", "low_water": 262144}),
+    ("TCP_STREAM", {"send_method": "zerocopy", "ipv6": True}),
+    ("TCP_STREAM", {"low_water": 1 << 20}),
+    ("TCP_MAERTS", {"wait": "spin"}),
+    ("TCP_STREAM", {"wait": "spin", "receive_method": "splice"}),
+    *(("UDP_STREAM", {"send_method": method}) for method in SEND_METHODS["udp"][1:]),
+    *(("UDP_STREAM", {"receive_method": method}) for method in RECEIVE_METHODS["udp"][1:]),
+    ("UDP_STREAM", {"send_method": "gso", "receive_method": "gro", "send_size": 64, "ipv6": True}),
+    ("TCP_RR", {"wait": "spin"}),
+    ("UDP_RR", {"wait": "spin"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("test", "given"),
+    STREAM_METHODS,
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_every_method_moves_payload_that_is_accounted_for(engine: Engine, test: str, given: dict[str, Any]) -> None:
+    under = arm(engine, test, **given)
+    under.open()
+    under.warm(0.03)
+    begin = time.monotonic()
+    rows = [under.measure(0.005, 0.03).row for _ in range(3)]
+    took = time.monotonic() - begin
+    under.close()
+    for row in rows:
+        assert row.void is None
+        assert row.bytes_received > 0
+        if test.startswith("TCP") and TESTS[test].pattern == "stream":
+            assert row.total_bytes_sent == row.total_bytes_received, "each slice is drained before the next"
+        elif test == "UDP_STREAM":
+            size = under.parameters.send_size or 0
+            assert row.bytes_sent == row.messages_sent * size
+            assert row.bytes_received == row.messages_received * size
+            assert row.total_bytes_received <= row.total_bytes_sent
+        assert (row.zerocopy_sends is not None) is (given.get("send_method") == "zerocopy")
+    if given.get("send_method") == "zerocopy":
+        assert sum(row.zerocopy_sends or 0 for row in rows) > 0
+    assert took < 2, "no loop waits for a nudge that comes late, nor for bytes that never come"
+
+
+def test_descriptors_and_files_of_methods_are_closed(engine: Engine) -> None:
+    def descriptors() -> list[int]:
+        pids = [end.process.pid for end in engine.ends.values()]
+        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+
+    counts = []
+    for _ in range(3):
+        for given in ({"send_method": "sendfile"}, {"send_method": "splice", "receive_method": "splice"}):
+            under = arm(engine, "TCP_STREAM", **given)
+            under.open()
+            under.warm(0.005)
+            under.close()
+        counts.append(descriptors())
+    assert counts[0] == counts[-1]

@@ -4,75 +4,37 @@ import errno
 import os
 import socket
 import struct
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loop_pairs import (
+    ENDED,
+    PAUSE,
+    PAUSED,
+    QUIT,
+    RUN,
+    RUNNING,
+    board_of_two,
+    ended,
+    over,
+    start,
+    take_edge,
+    tcp_pair,
+    udp_pair,
+)
 from pathgauge import _native
 from pathgauge.results.latency import LARGEST_NS
-
-PAUSE, RUN, QUIT = 0, 1, 2
-PAUSED, RUNNING, ENDED = 1, 2, 3
 
 
 @pytest.fixture
 def board() -> Iterator[_native.Board]:
-    memory = os.memfd_create("test")
-    os.ftruncate(memory, _native.Board.bytes(2))
-    yield _native.Board(memory, 2)
-    os.close(memory)
-
-
-def tcp_pair(*, limited: bool = True) -> tuple[socket.socket, socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = socket.create_connection(listener.getsockname())
-        server, _ = listener.accept()
-    for made in (client, server):
-        if limited:
-            limit_wait(made)
-    return client, server
-
-
-def udp_pair() -> tuple[socket.socket, socket.socket]:
-    one, two = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-    one.bind(("127.0.0.1", 0))
-    two.bind(("127.0.0.1", 0))
-    one.connect(two.getsockname())
-    two.connect(one.getsockname())
-    for made in (one, two):
-        limit_wait(made)
-    return one, two
-
-
-def limit_wait(made: socket.socket) -> None:
-    limit = struct.pack("@ll", 0, 50_000)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
-
-def over(made: socket.socket, seconds: float = 20.0, **how: Any) -> _native.Transfer:
-    deadline = time.monotonic_ns() + int(seconds * 1e9)
-    datagrams = made.type == socket.SOCK_DGRAM
-    return _native.Transfer(fd=made.fileno(), datagrams=datagrams, deadline_ns=deadline, **how)
-
-
-def start(loop: Callable[..., int], *arguments: object) -> tuple[threading.Thread, list[int]]:
-    results: list[int] = []
-    thread = threading.Thread(target=lambda: results.append(loop(*arguments)))
-    thread.start()
-    return thread, results
-
-
-def take_edge(board: _native.Board, slot: int) -> tuple[int, ...]:
-    edge = board.ask_edge(slot)
-    assert board.wait_edge(slot, edge, 2.0)
-    return board.edge(slot, edge)[:7]
+    with board_of_two() as made:
+        yield made
 
 
 @pytest.mark.parametrize("size", [1, 1400, 65536])
@@ -251,13 +213,6 @@ def test_a_peer_that_goes_away_is_an_error_of_the_sender(board: _native.Board) -
     assert board.error(0) == results[0]
     assert board.state(0) == ENDED
     assert not board.wait_edge(0, board.ask_edge(0), 5.0), "nobody waits for a loop that is gone"
-
-
-def ended(thread: threading.Thread, *sockets: socket.socket) -> None:
-    thread.join(5)
-    assert not thread.is_alive()
-    for made in sockets:
-        made.close()
 
 
 def test_a_limit_ends_a_stream_and_a_ring_is_sent_in_turn(board: _native.Board) -> None:

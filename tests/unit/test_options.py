@@ -123,6 +123,19 @@ def test_none_means_not_given() -> None:
         ({"confidence": 100}, "out of range"),
         ({"seed": -1}, "no seed"),
         ({"local_cpu": "all"}, "no CPU number"),
+        ({"send_method": "sendfle"}, "did you mean sendfile"),
+        ({"receive_method": "disc"}, "did you mean discard"),
+        ({"wait": "poll"}, "there is no way to wait 'poll'"),
+        ({"send_method": "sendfile"}, "UDP_STREAM has no send-method sendfile; it has copy, batch, gso"),
+        ({"send_method": "gso", "test": "TCP_STREAM"}, "TCP_STREAM has no send-method gso"),
+        ({"receive_method": "gro", "test": "TCP_MAERTS"}, "TCP_MAERTS has no receive-method gro"),
+        ({"set": "macvlan.receive-method=splice", "test": "UDP_STREAM"}, "UDP_STREAM has no receive-method splice"),
+        ({"vary": "send-method=copy,gso", "test": "TCP_STREAM"}, "TCP_STREAM has no send-method gso"),
+        ({"send_method": "sendfile", "test": "TCP_RR"}, "TCP_RR does not heed send-method"),
+        ({"low_water": "1M", "test": ["TCP_RR", "UDP_STREAM"]}, "does not heed low-water"),
+        ({"send_method": "splice", "send_size": "2M", "test": "TCP_STREAM"}, "does not fit the pipe"),
+        ({"vary": "send-size=1M,2M", "send_method": "splice", "test": "TCP_STREAM"}, "does not fit the pipe"),
+        ({"wait": "spin", "low_water": 2, "test": "TCP_STREAM"}, "sleeps for no mark of low water"),
         ({"max_time": "nan"}, "no time"),
         ({"labs": 3}, "3 labs say nothing"),
         ({"copies": 0}, "number of copies"),
@@ -208,6 +221,20 @@ def test_one_path_is_no_comparison() -> None:
 def test_a_larger_send_is_fine_where_no_datagram_has_to_hold_it() -> None:
     assert ask(send_size="128K", test=["TCP_STREAM", "UDP_RR"]).parameters.send_size == 131072
     assert ask(send_size=65527, ipv6=True, test="UDP_STREAM").parameters.send_size == 65527
+
+
+def test_methods_are_parameters_like_any_other() -> None:
+    request = ask(
+        vary="send-method=copy,sendfile,zerocopy", test="TCP_STREAM", receive_method="Discard", low_water="256K"
+    )
+    assert request.vary == ("send_method", (("copy", "copy"), ("sendfile", "sendfile"), ("zerocopy", "zerocopy")))
+    assert (request.parameters.receive_method, request.parameters.low_water) == ("discard", 262144)
+    assert not request.parameters.plain
+    assert ask().parameters.plain
+    assert ask("host", "macvlan", wait="spin").parameters.wait == "spin", "every test has it"
+    assert ask(set="macvlan.send-method=gso", test="UDP_STREAM").settings == {"macvlan": {"send_method": "gso"}}
+    # A test that does not heed a parameter is not held to it.
+    assert ask(send_method="splice", send_size="1M", test=["TCP_STREAM", "TCP_RR"]).parameters.send_size == 1 << 20
 
 
 def test_argparse_gives_texts_and_the_last_of_a_single_option_wins() -> None:

@@ -3,7 +3,10 @@
 import msgspec
 import pytest
 
+from pathgauge.endpoints.methods import RECEIVERS, SENDERS
+from pathgauge.errors import UserError
 from pathgauge.traffic.kind import udp_payload
+from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
@@ -46,6 +49,28 @@ def test_what_is_given_is_kept() -> None:
     given = Parameters(send_size=1400, receive_size=2048)
     for name in ("TCP_STREAM", "UDP_STREAM"):
         assert TESTS[name].complete(given, 1500) == given
+
+
+def test_gso_takes_no_datagram_that_would_be_fragmented() -> None:
+    stream = TESTS["UDP_STREAM"]
+    assert stream.complete(Parameters(send_method="gso"), 1500).send_size == 1472
+    assert stream.complete(Parameters(send_method="gso", send_size=1472), 1500).send_size == 1472
+    assert stream.complete(Parameters(send_method="batch", send_size=9000), 1500).send_size == 9000
+    with pytest.raises(UserError, match="1453 bytes do not fit") as caught:
+        stream.complete(Parameters(send_method="gso", send_size=1453, ipv6=True), 1500)
+    assert "--send-size 1452" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", list(TESTS))
+def test_every_method_that_a_test_has_is_one_that_the_ends_know(name: str) -> None:
+    kind = TESTS[name]
+    heeds = "send_method" in kind.parameters
+    assert heeds is ("receive_method" in kind.parameters) is (kind.pattern == "stream")
+    assert ("low_water" in kind.parameters) is (heeds and kind.transport == "tcp")
+    assert "wait" in kind.parameters
+    assert set(SEND_METHODS[kind.transport]) <= set(SENDERS)
+    assert set(RECEIVE_METHODS[kind.transport]) <= set(RECEIVERS)
+    assert SEND_METHODS[kind.transport][0] == RECEIVE_METHODS[kind.transport][0] == Parameters().send_method
 
 
 def test_margins_are_those_promised() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from pathgauge import _native
 from pathgauge.child import told
-from pathgauge.endpoints import messages, sockets
+from pathgauge.endpoints import messages, methods, sockets
 from pathgauge.endpoints.messages import (
     Accept,
     Close,
@@ -32,7 +32,6 @@ from pathgauge.endpoints.quota import Quotas
 from pathgauge.paths.namespaces import CLONE_NEWUSER, die_with_parent, setns
 
 QUIT = 2
-RING_BYTES = 16 << 20
 
 
 @dataclass(slots=True)
@@ -111,6 +110,7 @@ class End:
 
     def _start(self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int) -> None:
         made.settimeout(None)
+        methods.prepare(made, work)
         if transport == "udp" and work.loop == "request":
             sockets.limit_wait(made)
         group = None if work.quota is None else self.quotas.make(slot, work.quota)
@@ -119,7 +119,7 @@ class End:
             try:
                 if group is not None:
                     self.quotas.join(group)
-                _work(self.board, slot, made, transport, work, room)
+                _work(self.board, slot, made, work, room)
             except Exception as error:  # noqa: BLE001 - whatever it is, who waits for the slot must hear of it
                 number = error.errno if isinstance(error, OSError) else None
                 self.board.fail(slot, number or (errno.ENOMEM if isinstance(error, MemoryError) else errno.EINVAL))
@@ -154,31 +154,15 @@ def _accept_from(listener: socket.socket, peer_port: int, greeting: bytes) -> so
         made.close()
 
 
-def _work(
-    board: _native.Board, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int
-) -> None:
+def _work(board: _native.Board, slot: int, made: socket.socket, work: Work, room: int) -> None:
     if work.cpu is not None:
         os.sched_setaffinity(0, {work.cpu})
-    transfer = _native.Transfer(fd=made.fileno(), datagrams=transport == "udp", deadline_ns=work.deadline_ns)
-    if work.loop == "send":
-        _native.send_stream(board, slot, transfer, _native.Buffers(work.first_size, _ring(room, work.first_size)))
-    elif work.loop == "receive":
-        _native.receive_stream(board, slot, transfer, _native.Buffers(work.first_size))
-    else:
-        loop = _native.request if work.loop == "request" else _native.respond
-        loop(board, slot, transfer, _native.Buffers(work.first_size), _native.Buffers(work.second_size))
+    methods.run(board, slot, made, work, room)
 
 
 def _send_room(made: socket.socket) -> int:
     """The send buffer in bytes, as it is before a connection makes it grow."""
     return made.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-
-
-def _ring(room: int, size: int) -> int:
-    """How many buffers the sender takes in turn: netperf's rule, what the send buffer held at first and one more, so
-    that the data sent are as warm in the cache as netperf's.
-    """
-    return max(1, min(room // size + 1, RING_BYTES // size))
 
 
 def _failure(error: Exception) -> Failed:

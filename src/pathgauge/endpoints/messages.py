@@ -34,7 +34,8 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Which loop an end runs over its socket. Sizes in bytes, the deadline in CLOCK_MONOTONIC ns, cpu None for any,
-    the quota in CPUs.
+    the quota in CPUs. `method` is how a stream is sent or received, by the option's name for it; `spin`: a reader does
+    not sleep; `low_water`: so many bytes wake one that does.
     """
 
     loop: Literal["send", "receive", "request", "respond"]
@@ -43,6 +44,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     deadline_ns: int
     cpu: int | None
     quota: float | None = None
+    method: str = "copy"
+    spin: bool = False
+    low_water: int | None = None
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):

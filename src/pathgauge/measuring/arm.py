@@ -79,6 +79,7 @@ class EngineArm:
     port: int = 0
     copies: tuple[BuiltPath, ...] = ()
     opened: int = 0
+    completed: tuple[int, int] = (0, 0)  # zero-copy sends completed and copied, at the start of a slice
 
     @property
     def local(self) -> int:
@@ -122,6 +123,9 @@ class EngineArm:
             deadline_ns=time.monotonic_ns() + int(CONNECTION_SECONDS * 1e9),
             cpu=given.local_cpu if end == "local" else given.remote_cpu,
             quota=given.local_quota if end == "local" else given.remote_quota,
+            method=given.send_method if active else given.receive_method,
+            spin=given.wait == "spin",
+            low_water=None if active else given.low_water,
         )
 
     def open(self) -> None:
@@ -225,6 +229,7 @@ class EngineArm:
         """Bytes sent, messages lost and bytes received so far, at the start of a slice."""
         board = self.engine.board
         board.clear_histogram(self.active)
+        self.completed = board.zerocopy(self.active)
         sent = board.live(self.active)
         return sent[0], sent[5], board.live(self.passive)[1]
 
@@ -240,6 +245,11 @@ class EngineArm:
         sent, lost = active[0] - before[0], active[5] - before[1]
         received = board.live(self.passive)[1] - before[2]
         row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
+        if self.parameters.send_method == "zerocopy":
+            sends, copied = board.zerocopy(self.active)
+            row = msgspec.structs.replace(
+                row, zerocopy_sends=sends - self.completed[0], zerocopy_copied=copied - self.completed[1]
+            )
         latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
         return row, latency
 
@@ -299,6 +309,8 @@ class EngineArm:
             elif now - moved > patience:
                 self.engine.check(self.passive)
                 return
+            elif self.parameters.low_water is not None:
+                board.nudge(self.passive)  # it sleeps until more comes than is left
             time.sleep(POLL_SECONDS)
 
     def _row(

@@ -86,6 +86,11 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
                 "a CPU quota is for pathgauge's own ends, not for tests against a netserver",
                 hint="leave out local-quota and remote-quota",
             )
+        if not asked.plain:
+            raise UserError(
+                "methods of sending, receiving and waiting are for pathgauge's own ends, not for a netserver",
+                hint="leave out send-method, receive-method, wait and low-water",
+            )
         local = placed(msgspec.structs.replace(asked, remote_cpu=None)).local_cpu
         parameters = msgspec.structs.replace(asked, local_cpu=local)
         arms.append(

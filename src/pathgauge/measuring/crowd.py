@@ -150,6 +150,7 @@ def summed(rows: Sequence[Slice], kind: TestKind) -> Slice:
     retransmits = [row.retransmits for row in rows if row.retransmits is not None]
     trips = [row.rtt_seconds for row in rows if row.rtt_seconds is not None]
     shortest = [row.min_rtt_seconds for row in rows if row.min_rtt_seconds is not None]
+    copied = [(row.zerocopy_sends or 0, row.zerocopy_copied or 0) for row in rows if row.zerocopy_sends is not None]
     whole = {name: sum(getattr(row, name) for row in rows) for name in _SUMMED}
     return msgspec.structs.replace(
         first,
@@ -165,6 +166,8 @@ def summed(rows: Sequence[Slice], kind: TestKind) -> Slice:
         congestion_window=None,
         rtt_seconds=fmean(trips) if trips else None,
         min_rtt_seconds=min(shortest, default=None),
+        zerocopy_sends=sum(sends for sends, _ in copied) if copied else None,
+        zerocopy_copied=sum(copies for _, copies in copied) if copied else None,
     )
 
 

@@ -145,8 +145,10 @@ class Run:
             candidates=len(arms) - 1,
             labs=request.labs,
             wire_rates={arm.name: arm.path.rate for arm in arms},
-            loop_rates={
-                arm.name: ceiling.loop_rate(kind, arm.parameters) for arm in arms if isinstance(arm, EngineArm)
+            loop_rates={  # a socket pair knows none of the methods: of the loops of these no ceiling is known
+                arm.name: ceiling.loop_rate(kind, arm.parameters)
+                for arm in arms
+                if isinstance(arm, EngineArm) and arm.parameters.plain
             },
         )
 
@@ -179,8 +181,20 @@ class Run:
                         f"{test} on {arm.name}: {option} {asked} was asked, the kernel gave {got // 2} bytes; "
                         "see sysctl net.core.wmem_max net.core.rmem_max"
                     )
+            self._warn_of_copies(test, arm.name, outcome)
         if any(arm.parameters.local_cpu == arm.parameters.remote_cpu for arm in arms):
             self.warn("both ends share one CPU: what one end gains the other loses")
+
+    def _warn_of_copies(self, test: str, name: str, outcome: Outcome) -> None:
+        """Say how much of what was sent by zerocopy the kernel copied after all."""
+        rows = [measured.row for block in outcome.blocks for measured in block.slices.get(name, ())]
+        sends = sum(row.zerocopy_sends or 0 for row in rows)
+        copied = sum(row.zerocopy_copied or 0 for row in rows)
+        if copied:
+            self.warn(
+                f"{test} on {name}: the kernel copied {copied / sends:.0%} of what zerocopy sent after all; "
+                "where the receiver is on the same machine it must"
+            )
 
     def document(self, ended: str) -> Result:
         """The document of all that has been measured."""

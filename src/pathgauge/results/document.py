@@ -198,6 +198,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     (datagrams that the kernel refused or that got no answer), which run from its start to the drained end. `start` is
     seconds since the run began in its lab. Latency is an HDR histogram of ns, 3 significant digits (its V2 compressed
     encoding in base64). Of copies that ran at once it is their sum, and `fairness` is Jain's index of what each got.
+    `zerocopy_sends` is how many MSG_ZEROCOPY sends were completed, `zerocopy_copied` how many of them were copied.
     """
 
     test: str
@@ -234,6 +235,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     min_rtt_seconds: float | None = None
     latency: str | None = None
     fairness: float | None = None
+    zerocopy_sends: int | None = None
+    zerocopy_copied: int | None = None
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):

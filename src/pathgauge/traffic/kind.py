@@ -54,9 +54,10 @@ LATENCY_METRICS = (
 PLACEMENT = frozenset(
     {"local_buffer", "remote_buffer", "dscp", "local_cpu", "remote_cpu", "local_quota", "remote_quota", "ipv6"}
 )
-STREAM = PLACEMENT | {"send_size", "receive_size"}
-TRANSACTIONS = PLACEMENT | {"request_size", "response_size"}
-TCP = frozenset({"nodelay", "congestion"})
+STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
+TCP_STREAM = STREAM | {"nodelay", "congestion", "low_water"}
+TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait"}
+TCP_TRANSACTIONS = TRANSACTIONS | {"nodelay", "congestion"}
 
 
 def udp_payload(mtu: int, *, ipv6: bool) -> int:

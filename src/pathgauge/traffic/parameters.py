@@ -25,3 +25,13 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     local_quota: float | None = None
     remote_quota: float | None = None
     ipv6: bool = False
+    send_method: str = "copy"
+    receive_method: str = "copy"
+    wait: str = "block"
+    low_water: int | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the loops send, receive and wait in the plain way."""
+        plain = self.send_method == self.receive_method == "copy" and self.wait == "block"
+        return plain and self.low_water is None

@@ -1,6 +1,6 @@
 """TCP_MAERTS: TCP_STREAM backwards: the server sends, goodput is what the client received."""
 
-from pathgauge.traffic.kind import STREAM, TCP, TestKind
+from pathgauge.traffic.kind import TCP_STREAM, TestKind
 from pathgauge.traffic.tcp_stream import METRICS, complete
 
 KIND = TestKind(
@@ -11,6 +11,6 @@ KIND = TestKind(
     active="remote",
     primary="goodput",
     metrics=METRICS,
-    parameters=STREAM | TCP,
+    parameters=TCP_STREAM,
     complete=complete,
 )

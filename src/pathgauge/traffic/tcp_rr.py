@@ -1,6 +1,6 @@
 """TCP_RR: one request and one response at a time over one connection."""
 
-from pathgauge.traffic.kind import CPU_METRICS, DEMAND_METRICS, LATENCY_METRICS, TCP, TRANSACTIONS, TestKind
+from pathgauge.traffic.kind import CPU_METRICS, DEMAND_METRICS, LATENCY_METRICS, TCP_TRANSACTIONS, TestKind
 from pathgauge.traffic.parameters import Parameters
 
 METRICS = ("transaction_rate", *LATENCY_METRICS, *CPU_METRICS, *DEMAND_METRICS, "cycles_per_transaction")
@@ -20,6 +20,6 @@ KIND = TestKind(
     active="local",
     primary="transaction_rate",
     metrics=(*METRICS, "rtt", "retransmits"),
-    parameters=TRANSACTIONS | TCP,
+    parameters=TCP_TRANSACTIONS,
     complete=complete,
 )

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pathgauge.traffic.kind import CPU_METRICS, DEMAND_METRICS, STREAM, TCP, TestKind
+from pathgauge.traffic.kind import CPU_METRICS, DEMAND_METRICS, TCP_STREAM, TestKind
 from pathgauge.traffic.parameters import Parameters
 
 SEND_SIZE = 65536
@@ -29,6 +29,6 @@ KIND = TestKind(
     active="local",
     primary="goodput",
     metrics=METRICS,
-    parameters=STREAM | TCP,
+    parameters=TCP_STREAM,
     complete=complete,
 )

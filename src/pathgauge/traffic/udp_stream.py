@@ -2,6 +2,7 @@
 
 import msgspec
 
+from pathgauge.errors import UserError
 from pathgauge.traffic.kind import CPU_METRICS, DEMAND_METRICS, STREAM, TestKind, udp_payload
 from pathgauge.traffic.parameters import Parameters
 
@@ -9,10 +10,19 @@ LARGEST_DATAGRAM = 65535
 
 
 def complete(parameters: Parameters, mtu: int) -> Parameters:
-    """The largest datagram that is not fragmented on any of the paths; receives take any datagram whole."""
+    """The largest datagram that is not fragmented on any of the paths; receives take any datagram whole.
+
+    UserError where the kernel is to cut what is sent into datagrams that would be fragmented: it does not do both.
+    """
+    largest = udp_payload(mtu, ipv6=parameters.ipv6)
+    if parameters.send_method == "gso" and (parameters.send_size or 0) > largest:
+        raise UserError(
+            f"gso cuts a send into datagrams of one packet each, and {parameters.send_size} bytes do not fit one",
+            hint=f"--send-size {largest}, or less, or --send-method batch",
+        )
     return msgspec.structs.replace(
         parameters,
-        send_size=parameters.send_size or udp_payload(mtu, ipv6=parameters.ipv6),
+        send_size=parameters.send_size or largest,
         receive_size=parameters.receive_size or LARGEST_DATAGRAM,
     )
 

@@ -1,0 +1,38 @@
+"""How streams are sent and received, and how a reader waits: the names, and which go together."""
+
+from collections.abc import Mapping
+
+from pathgauge.errors import UserError
+from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.parameters import Parameters
+
+SEND_METHODS: Mapping[str, tuple[str, ...]] = {
+    "tcp": ("copy", "sendfile", "splice", "zerocopy"),
+    "udp": ("copy", "batch", "gso"),
+}
+RECEIVE_METHODS: Mapping[str, tuple[str, ...]] = {
+    "tcp": ("copy", "discard", "splice"),
+    "udp": ("copy", "batch", "gro"),
+}
+WAITS = ("block", "spin")
+LARGEST_PIPE = 1 << 20  # bytes; what a pipe may hold without privilege
+
+
+def check(kind: TestKind, parameters: Parameters) -> None:
+    """UserError where the test has no such method, or a method does not go with another parameter."""
+    for field, by_transport in (("send_method", SEND_METHODS), ("receive_method", RECEIVE_METHODS)):
+        method, methods = getattr(parameters, field), by_transport[kind.transport]
+        if field in kind.parameters and method not in methods:
+            option = field.replace("_", "-")
+            others = "TCP_STREAM" if kind.transport == "udp" else "UDP_STREAM"
+            raise UserError(
+                f"{kind.name} has no {option} {method}; it has {', '.join(methods)}",
+                hint=f"one of these, or name only tests that have it: --test {others} --{option} {method}",
+            )
+    size = parameters.send_size
+    if kind.pattern == "stream" and parameters.send_method == "splice" and size is not None and size > LARGEST_PIPE:
+        raise UserError(
+            f"a message of {size} bytes does not fit the pipe that splice sends it from", hint="--send-size 1M, or less"
+        )
+    if "low_water" in kind.parameters and parameters.low_water is not None and parameters.wait == "spin":
+        raise UserError("a reader that spins sleeps for no mark of low water", hint="leave out --low-water or --wait")

@@ -1,0 +1,53 @@
+"""`--send-method`, `--receive-method`, `--wait` and `--low-water`, from the command line to the document."""
+
+import pytest
+
+from tests.netns.runs import QUICK, compare, measure, rows
+
+pytestmark = pytest.mark.netns
+
+BRIEF = ("--max-time", "5s", "--blocks", "5", *QUICK)
+
+
+def test_methods_are_compared_as_any_setting_is() -> None:
+    document = measure("host", "--test", "TCP_STREAM", "--vary", "send-method=copy,sendfile,splice,zerocopy", *BRIEF)
+    (test,) = document["tests"]
+    assert test["parameters"]["send-method"] == "copy"
+    assert {test["parameters"][name] for name in ("receive-method", "wait", "low-water")} == {"copy", "block", None}
+    methods = ["sendfile", "splice", "zerocopy"]
+    assert [row["candidate_parameters"] for row in rows(document, "goodput")] == [
+        {"send-method": method} for method in methods
+    ]
+    assert list(test["loop_rates"]) == ["send-method=copy"], "of the others' loops no ceiling is known"
+    zerocopy = [row for row in document["slices"] if row["zerocopy_sends"] is not None]
+    assert {row["path"] for row in zerocopy} == {"send-method=zerocopy"}
+    assert all(0 <= row["zerocopy_copied"] <= row["zerocopy_sends"] for row in zerocopy)
+    assert any("the kernel copied 100% of what zerocopy sent after all" in warning for warning in document["warnings"])
+    assert all(row["void"] is None for row in document["slices"])
+
+
+def test_methods_of_one_path_and_of_copies_at_once() -> None:
+    document = measure(
+        *("host", "macvlan", "--copies", "3", "--parallel", "--test", "TCP_STREAM", "--low-water", "256K"),
+        *("--set", "macvlan.send-method=zerocopy", *BRIEF),
+    )
+    assert document["ended"] == "complete"
+    of_macvlan = [row for row in document["slices"] if row["path"] == "macvlan"]
+    assert all(row["total_bytes_sent"] == row["total_bytes_received"] for row in document["slices"])
+    assert all(row["zerocopy_sends"] is not None for row in of_macvlan)
+    assert all(row["zerocopy_sends"] is None for row in document["slices"] if row["path"] == "host")
+
+
+def test_gso_sends_many_times_the_datagrams() -> None:
+    options = ("--send-size", "64", "--receive-method", "gro", "--vary", "send-method=copy,gso")
+    document = measure("host", "--test", "UDP_STREAM", *options, *BRIEF)
+    (goodput,) = rows(document, "goodput")
+    assert goodput["ratio"]["estimate"] > 3
+
+
+def test_what_cannot_be_is_told_with_what_to_type() -> None:
+    said = compare("host", "macvlan", "--test", "UDP_STREAM", "--send-method", "gso", "--send-size", "9000", code=2)
+    assert "9000 bytes do not fit one" in said.stderr
+    assert "--send-size 1472" in said.stderr
+    said = compare("host", "macvlan", "--send-method", "zerocopy", code=2)
+    assert "UDP_STREAM has no send-method zerocopy" in said.stderr
