@@ -222,7 +222,8 @@ int send_segments(Slot &slot, const Transfer &transfer, Buffers &buffers) {
 }
 
 int receive_spliced(Slot &slot, const Transfer &transfer, Buffers &buffers) {
-  const Pipe between(buffers.size());
+  const std::size_t size = std::min(buffers.size(), most_in_pipe);
+  const Pipe between(size);
   const int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (between.error() != 0 || nothing < 0) {
     return unable(slot, transfer, nothing < 0 ? errno : between.error());
@@ -231,7 +232,7 @@ int receive_spliced(Slot &slot, const Transfer &transfer, Buffers &buffers) {
     fcntl(transfer.fd, F_SETFL, O_NONBLOCK);
   }
   const int error = receive_by(slot, transfer, [&] {
-    const ssize_t come = splice(transfer.fd, nullptr, between.in(), nullptr, buffers.size(), SPLICE_F_MOVE);
+    const ssize_t come = splice(transfer.fd, nullptr, between.in(), nullptr, size, SPLICE_F_MOVE);
     ssize_t left = come;
     while (left > 0) {
       const ssize_t gone = splice(between.out(), nullptr, nothing, nullptr, static_cast<std::size_t>(left), 0);

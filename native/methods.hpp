@@ -4,6 +4,8 @@
 // gone. The buffers sent from are never written while a loop runs, so that pages may be sent in place.
 #pragma once
 
+#include <cstddef>
+
 #include "board.hpp"
 #include "buffers.hpp"
 #include "loops.hpp"
@@ -12,6 +14,9 @@ namespace pathgauge {
 
 // The most datagrams of one call; with UDP_SEGMENT older kernels take no more either.
 constexpr unsigned most_at_once = 64;
+
+// What a pipe holds at most without privilege, in bytes.
+constexpr std::size_t most_in_pipe = std::size_t{1} << 20U;
 
 // TCP. The pages of one buffer are put into a pipe once; for each message they are duplicated and moved to the socket.
 int send_spliced(Slot &slot, const Transfer &transfer, Buffers &buffers);
@@ -25,7 +30,7 @@ int send_batches(Slot &slot, const Transfer &transfer, Buffers &buffers);
 // UDP, over a socket with UDP_SEGMENT: each buffer is sent whole, as datagrams of `transfer.segment` bytes.
 int send_segments(Slot &slot, const Transfer &transfer, Buffers &buffers);
 
-// TCP: from the socket into a pipe, and from there into nothing, as many bytes at once as a buffer has.
+// TCP: from the socket into a pipe, and from there into nothing; at once as many bytes as a buffer has, or a pipe.
 int receive_spliced(Slot &slot, const Transfer &transfer, Buffers &buffers);
 
 // UDP: up to `most_at_once` datagrams in one recvmmsg, all into one buffer.

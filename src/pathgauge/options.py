@@ -6,7 +6,7 @@ command line, a file and Python go one way and get the same messages.
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
@@ -291,6 +291,12 @@ def _parameter(name: str, metavar: str, words: str, parse: Callable[[str], objec
     return Option(name, metavar, words, parse, default, TRAFFIC, parameter=True, flag=not metavar)
 
 
+def _method(name: str, words: str, methods: Sequence[str], what: str) -> Option:
+    """A test parameter that is one of these; the first is the default."""
+    parse = _word(methods, what, f"--{name} {methods[1]}")
+    return replace(_parameter(name, "NAME", words, parse, methods[0]), choices=lambda: methods)
+
+
 _METHODS = [
     tuple(dict.fromkeys(method for methods in table.values() for method in methods))
     for table in (SEND_METHODS, RECEIVE_METHODS)
@@ -321,12 +327,11 @@ OPTIONS: dict[str, Option] = {
         _parameter("local-quota", "CPUS", "CPU quota of the client, by a cgroup", _quota, "none"),
         _parameter("remote-quota", "CPUS", "CPU quota of the server, by a cgroup", _quota, "none"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
-        _parameter("send-method", "NAME", "how a stream is sent: copy; TCP sendfile, splice, zerocopy; UDP batch, gso",
-                   _word(_METHODS[0], "send method", "--send-method sendfile"), "copy"),
-        _parameter("receive-method", "NAME", "how a stream is received: copy; TCP discard, splice; UDP batch, gro",
-                   _word(_METHODS[1], "receive method", "--receive-method discard"), "copy"),
-        _parameter("wait", "NAME", "how a reader waits: block (sleeps), spin (asks again and again)",
-                   _word(WAITS, "way to wait", "--wait spin"), "block"),
+        _method("send-method", "how a stream is sent: copy; TCP sendfile, splice, zerocopy; UDP batch, gso",
+                _METHODS[0], "send method"),
+        _method("receive-method", "how a stream is received: copy; TCP discard, splice; UDP batch, gro",
+                _METHODS[1], "receive method"),
+        _method("wait", "how a reader waits: block (sleeps), spin (asks again and again)", WAITS, "way to wait"),
         _parameter("low-water", "SIZE", "bytes that wake a sleeping receiver of a TCP stream (SO_RCVLOWAT)",
                    quantities.parse_size, "1"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",

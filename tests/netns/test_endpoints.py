@@ -1,5 +1,6 @@
 """The two ends over a real lab: what they set, what they report, how they die."""
 
+import errno
 import os
 import signal
 import time
@@ -219,3 +220,14 @@ def test_descriptors_and_files_of_methods_are_closed(engine: Engine) -> None:
             under.close()
         counts.append(descriptors())
     assert counts[0] == counts[-1]
+
+
+def test_a_method_that_fails_in_mid_slice_says_how_to_do_without(engine: Engine) -> None:
+    under = arm(engine, "UDP_STREAM", send_method="gso")
+    under.open()
+    under.warm(0.01)
+    under.close()
+    engine.board.fail(under.active, errno.EIO)  # what older kernels say where a device sums nothing up
+    with pytest.raises(EndDied, match="Input/output error") as caught:
+        under.warm(0.01)
+    assert "--send-method copy" in caught.value.hint

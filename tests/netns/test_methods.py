@@ -1,7 +1,11 @@
 """`--send-method`, `--receive-method`, `--wait` and `--low-water`, from the command line to the document."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from tests.conftest import Nobody
 from tests.netns.runs import QUICK, compare, measure, rows
 
 pytestmark = pytest.mark.netns
@@ -51,3 +55,13 @@ def test_what_cannot_be_is_told_with_what_to_type() -> None:
     assert "--send-size 1472" in said.stderr
     said = compare("host", "macvlan", "--send-method", "zerocopy", code=2)
     assert "UDP_STREAM has no send-method zerocopy" in said.stderr
+
+
+def test_methods_need_no_root(as_nobody: Nobody, nobody_python: Path) -> None:
+    methods = ("--vary", "send-method=splice,zerocopy", "--receive-method", "splice", "--low-water", "256K")
+    options = ("--test", "TCP_STREAM", *methods, *BRIEF, "--quiet", "--json", "-")
+    done = as_nobody([nobody_python, "-m", "pathgauge", "compare", "host", *options])
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["environment"]["rootless"] is True
+    assert all(row["total_bytes_sent"] == row["total_bytes_received"] for row in document["slices"])

@@ -286,13 +286,17 @@ class EngineArm:
     def _await(self, slot: int, wait: Callable[[float], bool]) -> None:
         limit = time.monotonic() + PATIENCE_SECONDS
         while not wait(GLANCE_SECONDS):
-            self.engine.check(slot)
+            self._check(slot)
             self.engine.board.nudge(slot)
             if time.monotonic() > limit:
                 raise MachineError(
                     f"{self.name}: an end did not move for {PATIENCE_SECONDS:.0f} s",
                     hint="the path may be too slow for this size: try a smaller --send-size or a faster --wire rate",
                 )
+
+    def _check(self, slot: int) -> None:
+        plain = "" if self.parameters.plain else ", or the plain way: --send-method copy --receive-method copy"
+        self.engine.check(slot, f"run it again{plain}")
 
     def _drain(self) -> None:
         """Wait until what was sent has come, or nothing more comes: the next slice must not find this one's rest."""
@@ -307,7 +311,7 @@ class EngineArm:
             if received != last:
                 last, moved = received, now
             elif now - moved > patience:
-                self.engine.check(self.passive)
+                self._check(self.passive)
                 return
             elif self.parameters.low_water is not None:
                 board.nudge(self.passive)  # it sleeps until more comes than is left

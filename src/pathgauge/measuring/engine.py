@@ -91,12 +91,12 @@ class Engine:
         """The machine's counters now."""
         return MachineMoment(time.monotonic(), self.cpu.read(), self.cycles.read() if self.cycles else None)
 
-    def check(self, slot: int) -> None:
-        """Raise what keeps a slot's loop from answering: a dead end, or an error of its socket."""
+    def check(self, slot: int, hint: str = "run it again") -> None:
+        """Raise what keeps a slot's loop from answering: a dead end, or an error of its socket, with that hint."""
         for end in self.ends.values():
             if not end.alive():
                 raise end.death()
         if self.board.state(slot) == ENDED:
             number = self.board.error(slot)
             why = os.strerror(number) if number else "its peer closed the connection"
-            raise EndDied(f"a connection ended in mid-slice: {why}", hint="run it again")
+            raise EndDied(f"a connection ended in mid-slice: {why}", hint=hint)

@@ -1,10 +1,13 @@
 """How streams are sent and received, and how a reader waits: the names, and which go together."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pathgauge.errors import UserError
-from pathgauge.traffic.kind import TestKind
-from pathgauge.traffic.parameters import Parameters
+
+if TYPE_CHECKING:
+    from pathgauge.traffic.kind import TestKind
+    from pathgauge.traffic.parameters import Parameters
 
 SEND_METHODS: Mapping[str, tuple[str, ...]] = {
     "tcp": ("copy", "sendfile", "splice", "zerocopy"),
@@ -18,7 +21,7 @@ WAITS = ("block", "spin")
 LARGEST_PIPE = 1 << 20  # bytes; what a pipe may hold without privilege
 
 
-def check(kind: TestKind, parameters: Parameters) -> None:
+def check(kind: "TestKind", parameters: "Parameters") -> None:
     """UserError where the test has no such method, or a method does not go with another parameter."""
     for field, by_transport in (("send_method", SEND_METHODS), ("receive_method", RECEIVE_METHODS)):
         method, methods = getattr(parameters, field), by_transport[kind.transport]
