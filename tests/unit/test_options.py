@@ -7,7 +7,9 @@ from pathgauge import options
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
 from pathgauge.options import OPTIONS, request_from_python
+from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.parameters import Parameters
+from pathgauge.traffic.registry import TESTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -229,8 +231,10 @@ def test_methods_are_parameters_like_any_other() -> None:
     )
     assert request.vary == ("send_method", (("copy", "copy"), ("sendfile", "sendfile"), ("zerocopy", "zerocopy")))
     assert (request.parameters.receive_method, request.parameters.low_water) == ("discard", 262144)
-    assert not request.parameters.plain
-    assert ask().parameters.plain
+    assert not is_plain(TESTS["TCP_STREAM"], request.parameters)
+    assert is_plain(TESTS["TCP_RR"], request.parameters), "it heeds none of these"
+    assert not any(is_plain(kind, ask(wait="spin").parameters) for kind in TESTS.values())
+    assert all(is_plain(kind, ask().parameters) for kind in TESTS.values())
     assert ask("host", "macvlan", wait="spin").parameters.wait == "spin", "every test has it"
     assert ask(set="macvlan.send-method=gso", test="UDP_STREAM").settings == {"macvlan": {"send_method": "gso"}}
     # A test that does not heed a parameter is not held to it.

@@ -31,6 +31,7 @@ from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram
 from pathgauge.traffic.kind import End, TestKind
+from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.parameters import Parameters
 
 PAUSE, RUN = 0, 1
@@ -97,6 +98,10 @@ class EngineArm:
     def passive(self) -> int:
         return self.remote if self.kind.active == "local" else self.local
 
+    @property
+    def _low_water(self) -> int | None:
+        return self.parameters.low_water if "low_water" in self.kind.parameters else None
+
     def _options(self, end: End) -> SocketOptions:
         given = self.parameters
         return SocketOptions(
@@ -110,8 +115,10 @@ class EngineArm:
         given = self.parameters
         active = end == self.kind.active
         loop: Literal["send", "receive", "request", "respond"]
+        method = "copy"
         if self.kind.pattern == "stream":
             loop = "send" if active else "receive"
+            method = given.send_method if active else given.receive_method
             sizes = (given.send_size if active else given.receive_size) or WHOLE_DATAGRAM, 0
         else:
             loop = "request" if active else "respond"
@@ -123,9 +130,9 @@ class EngineArm:
             deadline_ns=time.monotonic_ns() + int(CONNECTION_SECONDS * 1e9),
             cpu=given.local_cpu if end == "local" else given.remote_cpu,
             quota=given.local_quota if end == "local" else given.remote_quota,
-            method=given.send_method if active else given.receive_method,
+            method=method,
             spin=given.wait == "spin",
-            low_water=None if active else given.low_water,
+            low_water=None if active else self._low_water,
         )
 
     def open(self) -> None:
@@ -245,7 +252,7 @@ class EngineArm:
         sent, lost = active[0] - before[0], active[5] - before[1]
         received = board.live(self.passive)[1] - before[2]
         row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
-        if self.parameters.send_method == "zerocopy":
+        if self.kind.pattern == "stream" and self.parameters.send_method == "zerocopy":
             sends, copied = board.zerocopy(self.active)
             row = msgspec.structs.replace(
                 row, zerocopy_sends=sends - self.completed[0], zerocopy_copied=copied - self.completed[1]
@@ -295,7 +302,11 @@ class EngineArm:
                 )
 
     def _check(self, slot: int) -> None:
-        plain = "" if self.parameters.plain else ", or the plain way: --send-method copy --receive-method copy"
+        plain = (
+            ""
+            if is_plain(self.kind, self.parameters)
+            else ", or the plain way: --send-method copy --receive-method copy"
+        )
         self.engine.check(slot, f"run it again{plain}")
 
     def _drain(self) -> None:
@@ -313,7 +324,7 @@ class EngineArm:
             elif now - moved > patience:
                 self._check(self.passive)
                 return
-            elif self.parameters.low_water is not None:
+            elif self._low_water is not None:
                 board.nudge(self.passive)  # it sleeps until more comes than is left
             time.sleep(POLL_SECONDS)
 

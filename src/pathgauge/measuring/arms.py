@@ -14,6 +14,7 @@ from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import ServerArm
 from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.parameters import Parameters
 
 QUIET_SECONDS = 0.005
@@ -86,7 +87,7 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
                 "a CPU quota is for pathgauge's own ends, not for tests against a netserver",
                 hint="leave out local-quota and remote-quota",
             )
-        if not asked.plain:
+        if not is_plain(kind, asked):
             raise UserError(
                 "methods of sending, receiving and waiting are for pathgauge's own ends, not for a netserver",
                 hint="leave out send-method, receive-method, wait and low-water",

@@ -23,6 +23,7 @@ from pathgauge.paths.lab import Lab
 from pathgauge.results.document import Comparison, Environment, Result
 from pathgauge.results.environment import collect
 from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.registry import TESTS
 
 
@@ -148,7 +149,7 @@ class Run:
             loop_rates={  # a socket pair knows none of the methods: of the loops of these no ceiling is known
                 arm.name: ceiling.loop_rate(kind, arm.parameters)
                 for arm in arms
-                if isinstance(arm, EngineArm) and arm.parameters.plain
+                if isinstance(arm, EngineArm) and is_plain(kind, arm.parameters)
             },
         )
 

@@ -29,9 +29,3 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     receive_method: str = "copy"
     wait: str = "block"
     low_water: int | None = None
-
-    @property
-    def plain(self) -> bool:
-        """Whether the loops send, receive and wait in the plain way."""
-        plain = self.send_method == self.receive_method == "copy" and self.wait == "block"
-        return plain and self.low_water is None
