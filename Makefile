@@ -11,15 +11,15 @@ hash = $(shell find $(1) -type f ! -name '*.pyc' ! -name '*.so' -print0 2>/dev/n
 BUILD_TOOLS := $(STAMPS)/build-tools-$(call hash,pyproject.toml)
 DEV_TOOLS := $(STAMPS)/dev-tools-$(call hash,pyproject.toml)
 INSTALLED := $(STAMPS)/installed-$(call hash,pyproject.toml CMakeLists.txt README.md LICENSE src native)
-TIDY := build/lint/tidy-$(call hash,pyproject.toml CMakeLists.txt .clang-tidy native)
+TIDY := build/lint/tidy-$(call hash,pyproject.toml CMakeLists.txt .clang-tidy native tests/native)
 
 PYTHON_FOLDERS := $(wildcard src tests benchmarks)
-CPP_FILES := $(wildcard native/*.cpp native/*.hpp)
+CPP_FILES := $(wildcard native/*.cpp native/*.hpp tests/native/*.cpp tests/native/*.hpp)
 CHECKS := check-ruff check-format check-types check-clang-format check-clang-tidy
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test test-kernel interop bench campaign planted install lint format clean $(CHECKS)
+.PHONY: help compare test test-native test-kernel interop bench campaign planted install lint format clean $(CHECKS)
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -29,6 +29,9 @@ compare: install ## install, then compare host with macvlan on this machine
 
 test: lint ## install, lint, check types, run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-native: $(DEV_TOOLS) ## test the native core without Python, under the sanitizers, and count its instructions (some 1 min)
+	@$(BIN)/python -m pytest tests/native $(PYTEST_ARGS)
 
 interop: install $(DEV_TOOLS) ## run every test against the stock peers, of netperf's table every cell
 	@PATHGAUGE_INTEROP=whole $(BIN)/python -m pytest tests/interop $(PYTEST_ARGS)
@@ -112,5 +115,8 @@ $(TIDY): | $(DEV_TOOLS)
 	@$(BIN)/python -m cmake --fresh -S . -B build/lint -G Ninja -Wno-dev --log-level=WARNING \
 		-DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" >build/lint.log 2>&1 || \
 		{ cat build/lint.log; exit 1; }
+	@$(BIN)/python -m cmake --fresh -S tests/native -B build/lint/native -G Ninja -DSANITIZERS= --log-level=WARNING \
+		-DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" >build/lint.log 2>&1 || { cat build/lint.log; exit 1; }
 	@ls native/*.cpp | xargs -n 1 -P 2 $(BIN)/clang-tidy -p build/lint --quiet --warnings-as-errors='*'
+	@ls tests/native/*.cpp | xargs -n 1 -P 2 $(BIN)/clang-tidy -p build/lint/native --quiet --warnings-as-errors='*'
 	@touch $@

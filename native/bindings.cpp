@@ -41,6 +41,8 @@ using pathgauge::Transfer;
 
 constexpr double longest_wait = 3600;
 constexpr std::uint32_t most_ahead = 65536;
+constexpr std::uint64_t longest_pace_ns = std::uint64_t{1} << 62U;  // so that no clock's sum with it overflows
+constexpr std::size_t most_slots = 1U << 20U;
 
 double checked_wait(double seconds) {
   if (!(seconds >= 0 && seconds <= longest_wait)) {
@@ -65,7 +67,15 @@ nb::tuple read_edge(const Slot &slot, std::uint32_t number) {
 void bind_board(nb::module_ &module) {
   nb::class_<Board>(module, "Board")
       .def(nb::init<int, std::size_t>(), "fd"_a, "slots"_a)
-      .def_static("bytes", &Board::bytes, "slots"_a)
+      .def_static(
+          "bytes",
+          [](std::size_t slots) {
+            if (slots > most_slots) {
+              throw std::out_of_range("a board has at most 1048576 slots");
+            }
+            return Board::bytes(slots);
+          },
+          "slots"_a)
       .def(
           "order",
           [](const Board &board, std::size_t slot, std::uint32_t order) {
@@ -156,6 +166,9 @@ void bind_what_moves(nb::module_ &module) {
              bool marked, bool discard, bool spin, std::uint64_t patience_ns, std::uint32_t segment) {
             if (ahead > most_ahead) {
               throw std::out_of_range("at most 65536 requests ahead");
+            }
+            if (pace_ns > longest_pace_ns) {
+              throw std::out_of_range("an interval is at most 2^62 ns");
             }
             new (made) Transfer{
                 .fd = fd,

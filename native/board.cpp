@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cmath>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr double nanoseconds_in_second = 1e9;
 constexpr int nudge_signal = SIGUSR1;
+constexpr double glance_seconds = 0.05;  // how often who waits for an edge looks whether the loop has ended
 
 double now() {
   timespec time{};
@@ -42,15 +44,17 @@ void futex_wake(std::atomic<std::uint32_t> &word) {
 bool wait_for(Slot &slot, std::atomic<std::uint32_t> &word, std::uint32_t wanted, double seconds) {
   const double end = now() + seconds;
   while (true) {
+    // The state first: what a loop published before it ended is then seen, too.
+    const bool ended = slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(State::ended);
     const std::uint32_t seen = word.load(std::memory_order_acquire);
     if (seen == wanted) {
       return true;
     }
     const double left = end - now();
-    if (left <= 0 || slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(State::ended)) {
+    if (left <= 0 || ended) {
       return false;
     }
-    futex_wait(word, seen, left);
+    futex_wait(word, seen, std::min(left, glance_seconds));  // an end since then has changed another word than this
   }
 }
 
@@ -125,10 +129,12 @@ void wait_order(Slot &slot, Order unwanted, double seconds) {
 }
 
 void publish_state(Slot &slot, State state) {
+  if (state == State::ended) {
+    slot.thread.store(0, std::memory_order_release);  // before the state: an ended slot may be another loop's at once
+  }
   slot.state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
   futex_wake(slot.state);
   if (state == State::ended) {
-    slot.thread.store(0, std::memory_order_release);
     futex_wake(slot.edge_done);  // who waits for an edge must not wait for a loop that is gone
   }
 }

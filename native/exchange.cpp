@@ -50,6 +50,12 @@ Outcome receive_whole(Meter &meter, const Transfer &transfer, const Buffers &buf
       if (transfer.datagrams) {
         return Outcome::done;
       }
+      if (come < size) {  // however slowly the rest drips in
+        meter.look();
+        if (meter.quitting() || meter.expired()) {
+          return Outcome::closed;
+        }
+      }
     } else if (part == 0) {
       return Outcome::closed;
     } else if (!is_timeout(errno) && !(transfer.datagrams && errno == ECONNREFUSED)) {

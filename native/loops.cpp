@@ -89,10 +89,15 @@ class Requester {
 
   // Receives one response.
   Outcome take() {
-    Outcome outcome = Outcome::done;
-    do {  // an answer that comes late is another request's: taken for this one's, it would keep the two out of step
+    Outcome outcome = receive_whole(meter_, transfer_, answers_, answers_.current());
+    // An answer that comes late is another request's: taken for this one's, it would keep the two out of step.
+    while (outcome == Outcome::done && numbered() && answers_.current()[0] != static_cast<std::byte>(number_)) {
+      if (meter_.quitting() || meter_.expired()) {
+        return Outcome::closed;
+      }
+      meter_.look();
       outcome = receive_whole(meter_, transfer_, answers_, answers_.current());
-    } while (outcome == Outcome::done && numbered() && answers_.current()[0] != static_cast<std::byte>(number_));
+    }
     if (outcome == Outcome::again) {
       meter_.lost(under_way_.count());
       last_ = under_way_.take();  // the one that takes its place began then: a loss is a long transaction, not a gap

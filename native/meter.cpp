@@ -13,6 +13,7 @@ namespace {
 
 constexpr double idle_seconds = 0.1;  // how often a paused loop looks at its deadline
 constexpr std::uint64_t second_ns = 1'000'000'000U;
+constexpr std::uint64_t coarse_tick_ns = second_ns / 100;
 
 }  // namespace
 
@@ -56,9 +57,12 @@ void Meter::keep_pace() {
     return;
   }
   in_interval_ = 1;
+  // No longer than until the deadline, and the tick by which the coarse clock may be late to see it.
+  const std::uint64_t wake =
+      next_interval_ > transfer_.deadline_ns ? transfer_.deadline_ns + coarse_tick_ns : next_interval_;
   timespec until{};
-  until.tv_sec = static_cast<time_t>(next_interval_ / second_ns);
-  until.tv_nsec = static_cast<long>(next_interval_ % second_ns);
+  until.tv_sec = static_cast<time_t>(wake / second_ns);
+  until.tv_nsec = static_cast<long>(wake % second_ns);
   while (!quitting() && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
     look();
   }

@@ -1,0 +1,22 @@
+// The cases of the driver, one list a file.
+#pragma once
+
+#include <vector>
+
+namespace trial {
+
+struct Case {
+  const char *name;
+  void (*run)();
+};
+
+[[nodiscard]] std::vector<Case> board_cases();
+[[nodiscard]] std::vector<Case> buffer_cases();
+[[nodiscard]] std::vector<Case> stream_cases();
+[[nodiscard]] std::vector<Case> exchange_cases();
+[[nodiscard]] std::vector<Case> connection_cases();
+[[nodiscard]] std::vector<Case> relay_cases();
+[[nodiscard]] std::vector<Case> hostile_cases();
+[[nodiscard]] std::vector<Case> many_cases();
+
+}  // namespace trial

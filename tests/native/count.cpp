@@ -1,0 +1,161 @@
+// One loop at work on a fixed number of messages, for callgrind to count its instructions: `count LOOP`. Prints how
+// many messages (of a stream), packets (of the relay) or transactions the loop came to.
+#include <sys/socket.h>
+
+#include <array>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <stdexcept>
+#include <string_view>
+#include <tuple>
+
+#include "buffers.hpp"
+#include "connections.hpp"
+#include "ends.hpp"
+#include "relay.hpp"
+
+namespace {
+
+using pathgauge::Buffers;
+using pathgauge::Order;
+using pathgauge::Slot;
+using pathgauge::Transfer;
+using trial::Desk;
+using trial::Job;
+using trial::Wire;
+
+constexpr std::size_t message = 100;
+constexpr std::uint64_t messages = 2000;
+
+struct How {
+  Wire wire = Wire::tcp;
+  std::uint32_t ahead = 0;
+  bool record = false;
+  bool file = false;
+  bool discard = false;
+  bool exchange = true;
+};
+
+std::uint64_t count_stream(const How &how, bool sender) {
+  const Desk desk;
+  const trial::Pair pair = trial::connected(how.wire);
+  const trial::Descriptor ring = trial::memory(message);
+  Buffers from({.size = message});
+  Buffers into({.size = message});
+  Transfer sending = over(pair.one, how.wire);
+  Transfer receiving = over(pair.two, how.wire);
+  sending.file = how.file ? ring.get() : -1;
+  sending.record = receiving.record = how.record;
+  receiving.discard = how.discard;
+  (sender ? sending : receiving).limit = message * messages;
+  give_order(desk[0], Order::run);
+  Job sends(desk[0], [&] { return send_stream(desk[0], sending, from); });
+  Job receives(desk[1], [&] { return receive_stream(desk[1], receiving, into); });
+  trial::require((sender ? sends : receives).finish() == 0, "the loop comes to its limit");
+  return sender ? desk[0].messages_sent.load() : desk[1].messages_received.load();
+}
+
+std::uint64_t count_exchange(const How &how, bool asks) {
+  const Desk desk;
+  const trial::Pair pair = trial::connected(how.wire);
+  std::array<Buffers, 4> rings{Buffers({.size = message}), Buffers({.size = message}), Buffers({.size = message}),
+                               Buffers({.size = message})};
+  Transfer asking = over(pair.one, how.wire);
+  asking.ahead = how.ahead;
+  asking.limit = messages;
+  give_order(desk[0], Order::run);
+  Job requester(desk[0], [&] { return request(desk[0], asking, rings[0], rings[1]); });
+  Job responder(desk[1], [&] { return respond(desk[1], over(pair.two, how.wire), rings[2], rings[3]); });
+  trial::require(requester.finish() == 0, "the loop comes to its limit");
+  responder.shut(pair.two);
+  return desk[asks ? 0 : 1].transactions.load();
+}
+
+std::uint64_t count_connections(const How &how, bool connects) {
+  const Desk desk;
+  const trial::Descriptor listener = trial::listening();
+  std::array<Buffers, 4> rings{Buffers({.size = message}), Buffers({.size = message}), Buffers({.size = message}),
+                               Buffers({.size = message})};
+  const auto ring = [&](std::size_t place) { return how.exchange ? &rings.at(place) : nullptr; };
+  const auto plan = pathgauge::make_connect_plan("127.0.0.1", "127.0.0.1", port_of(listener), 0, 0, {});
+  Transfer all = over(listener, Wire::tcp);
+  all.limit = messages / 10;
+  give_order(desk[0], Order::run);
+  Job accepts(desk[1], [&] { return accept_transact(desk[1], all, ring(0), ring(1)); });
+  Job asks(desk[0], [&] { return connect_transact(desk[0], all, plan, ring(2), ring(3)); });
+  trial::require(asks.finish() == 0 && accepts.finish() == 0, "both come to their limit");
+  return desk[connects ? 0 : 1].transactions.load();
+}
+
+std::uint64_t count_relay() {
+  trial::Pair left = trial::packets(1 << 20);
+  const trial::Pair right = trial::packets(1 << 20);
+  const Desk desk(1);
+  Job job(desk[0], [&] {
+    pathgauge::relay(left.two.get(), right.one.get());
+    return 0;
+  });
+  std::array<std::byte, message> packet{};
+  for (std::uint64_t turn = 0; turn < messages; ++turn) {
+    std::ignore = send(left.one.get(), packet.data(), packet.size(), MSG_NOSIGNAL);
+    trial::await([&] { return recv(right.two.get(), packet.data(), packet.size(), 0) > 0; }, "it comes");
+  }
+  left.one.reset();
+  job.finish();
+  return messages;
+}
+
+struct Counted {
+  std::string_view name;
+  std::function<std::uint64_t()> run;
+};
+
+const std::array<Counted, 17> &all_counted() {
+  static const std::array<Counted, 17> all{{
+      {"send_stream-tcp", [] { return count_stream({}, true); }},
+      {"send_stream-udp", [] { return count_stream({.wire = Wire::udp}, true); }},
+      {"send_stream-record", [] { return count_stream({.record = true}, true); }},
+      {"send_stream-sendfile", [] { return count_stream({.file = true}, true); }},
+      {"receive_stream-tcp", [] { return count_stream({}, false); }},
+      {"receive_stream-udp", [] { return count_stream({.wire = Wire::udp}, false); }},
+      {"receive_stream-discard", [] { return count_stream({.discard = true}, false); }},
+      {"request-tcp", [] { return count_exchange({}, true); }},
+      {"request-udp", [] { return count_exchange({.wire = Wire::udp}, true); }},
+      {"request-ahead", [] { return count_exchange({.ahead = 8}, true); }},
+      {"respond-tcp", [] { return count_exchange({}, false); }},
+      {"respond-udp", [] { return count_exchange({.wire = Wire::udp}, false); }},
+      {"connect_transact-crr", [] { return count_connections({}, true); }},
+      {"connect_transact-cc", [] { return count_connections({.exchange = false}, true); }},
+      {"accept_transact-crr", [] { return count_connections({}, false); }},
+      {"accept_transact-cc", [] { return count_connections({.exchange = false}, false); }},
+      {"relay-packets", [] { return count_relay(); }},
+  }};
+  return all;
+}
+
+int run(std::string_view name) {
+  std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): as in Python
+  pathgauge::hear_nudges();
+  for (const Counted &each : all_counted()) {
+    if (each.name == name) {
+      std::printf("%llu\n", static_cast<unsigned long long>(each.run()));
+      return 0;
+    }
+  }
+  throw std::invalid_argument("no such loop");
+}
+
+}  // namespace
+
+int main(int count, char **words) {
+  try {
+    return run(count > 1 ? words[1] : "");
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
