@@ -8,7 +8,8 @@ MOST_AT_ONCE: int
 class Board:
     """A memory file of slots, one an end of a connection; `fd` must be of `Board.bytes(slots)` bytes.
 
-    Orders: 0 pause, 1 run, 2 quit. States: 0 starting, 1 paused, 2 running, 3 ended. IndexError for a slot it lacks.
+    Orders: 0 pause, 1 run, 2 quit. States: 0 starting, 1 paused, 2 running, 3 ended. IndexError for a slot it lacks
+    or more than 1048576 of them.
     """
 
     def __init__(self, fd: int, slots: int) -> None: ...
@@ -53,7 +54,7 @@ class Transfer:
     is sent from with sendfile; `record` times every operation; `numbered`: a datagram's first byte says which request
     it is; `marked`: an empty datagram ends the loop; `discard`: what is received is dropped in the kernel; `spin`: who
     receives does not sleep, and gives a datagram up after `patience_ns` (0: never); `segment`: the size of datagrams
-    that UDP_SEGMENT cuts a buffer into.
+    that UDP_SEGMENT cuts a buffer into. IndexError for more than 65536 ahead or more than 2^62 ns of pace.
     """
 
     def __init__(

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "buffers.hpp"
 #include "cases.hpp"
@@ -19,8 +21,7 @@ using pathgauge::Buffers;
 constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
 
 void each_plan_that_makes_no_sense_is_refused() {
-  const BufferPlan plans[] = {
-      // NOLINT(modernize-avoid-c-arrays)
+  const std::vector<BufferPlan> plans{
       {.size = 0},
       {.size = 1, .width = 0},
       {.size = (std::size_t{1} << 30U) + 1},
@@ -60,10 +61,10 @@ void fill_ring(const BufferPlan &plan, const std::string &text) {
 }
 
 void rings_hold_what_was_asked_for() {
-  for (const std::size_t size : {1, 7, 4095, 4096, 4097}) {
-    for (const std::size_t width : {1, 2, 5}) {
-      for (const std::size_t alignment : {1, 8, 4096, 8192}) {
-        for (const std::size_t offset : {0, 1, 5000}) {
+  for (const std::size_t size : {1U, 7U, 4095U, 4096U, 4097U}) {
+    for (const std::size_t width : {1U, 2U, 5U}) {
+      for (const std::size_t alignment : {1U, 8U, 4096U, 8192U}) {
+        for (const std::size_t offset : {0U, 1U, 5000U}) {
           fill_ring({.size = size, .width = width, .alignment = alignment, .offset = offset}, size > 4096 ? "" : "abc");
         }
       }

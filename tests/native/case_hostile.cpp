@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "buffers.hpp"
@@ -64,22 +65,45 @@ class Doing {
   std::thread thread_;
 };
 
+enum class Ending : std::uint8_t { deadline, passed_deadline, nudge, shutdown };
+
+void end_before_a_silent_peer(Wire wire, const Loop &loop, Ending ending) {
+  const Desk desk(1);
+  const Pair pair = connected(wire);
+  Buffers one({.size = 60000});
+  Buffers two({.size = 60000});
+  const bool told = ending == Ending::nudge || ending == Ending::shutdown;
+  if (!told) {
+    limit_wait(pair.one, 5);
+  }
+  give_order(desk[0], Order::run);
+  Transfer transfer = over(pair.one, wire, told ? 60 : 0.02);
+  if (ending == Ending::passed_deadline) {
+    transfer.deadline_ns = 0;
+  }
+  Job job(desk[0], [&] { return loop(desk[0], transfer, one, two); });
+  if (told) {
+    nap(3000);
+  }
+  int error = 0;
+  switch (ending) {
+    case Ending::nudge:
+      error = job.stop();
+      break;
+    case Ending::shutdown:
+      error = job.shut(pair.one);
+      break;
+    default:
+      error = job.finish();
+  }
+  require(error == 0, "it ends, and well");
+}
+
 void a_silent_peer_is_left_at_the_deadline_or_the_order() {
   for (const Wire wire : {Wire::tcp, Wire::udp, Wire::local}) {
     for (const Loop &loop : loops()) {
-      for (const int way : {0, 1, 2, 3}) {
-        const Desk desk(1);
-        const Pair pair = connected(wire);
-        Buffers one({.size = 60000});
-        Buffers two({.size = 60000});
-        if (way < 2) {
-          limit_wait(pair.one, 5);
-        }
-        give_order(desk[0], Order::run);
-        const Transfer transfer = over(pair.one, wire, way == 0 ? 0.02 : way == 1 ? 0 : 60);
-        Job job(desk[0], [&] { return loop(desk[0], transfer, one, two); });
-        nap(way < 2 ? 0 : 3000);
-        require((way < 2 ? job.finish() : way == 2 ? job.stop() : job.shut(pair.one)) == 0, "it ends, and well");
+      for (const Ending ending : {Ending::deadline, Ending::passed_deadline, Ending::nudge, Ending::shutdown}) {
+        end_before_a_silent_peer(wire, loop, ending);
       }
     }
   }
@@ -100,7 +124,7 @@ void a_peer_that_goes_ends_a_loop() {
         reset ? pair.two.abort() : pair.two.reset();
         const int error = job.finish();
         require(error == 0 || error == ECONNRESET || error == EPIPE, "a closed connection is all that it says");
-        require(static_cast<int>(desk[0].error.load()) == error, "in the slot, too");
+        require(std::cmp_equal(desk[0].error.load(), error), "in the slot, too");
       }
     }
   }
@@ -231,7 +255,7 @@ void one_round(unsigned seed) {
   Dice dice(seed);
   Dice other(seed + 1'000'000);
   const Desk desk(1);
-  const Wire wire = dice.one_in(2) ? Wire::udp : dice.one_in(2) ? Wire::tcp : Wire::local;
+  const Wire wire = std::array{Wire::udp, Wire::udp, Wire::tcp, Wire::local}.at(dice.roll(3));
   Pair pair = connected(wire);
   const Descriptor file = memory(dice.size());
   if (!dice.one_in(3)) {

@@ -41,7 +41,7 @@ void take_slices(pathgauge::Slot &slot) {
 
 void move_a_stream(Wire wire, std::size_t size, std::size_t width, std::size_t room, bool discard) {
   const Desk desk;
-  Pair pair = connected(wire);
+  const Pair pair = connected(wire);
   Buffers from({.size = size, .width = width});
   Buffers into({.size = room, .width = width});
   Transfer sending = over(pair.one, wire);
@@ -64,7 +64,7 @@ void move_a_stream(Wire wire, std::size_t size, std::size_t width, std::size_t r
 
 void streams_of_every_size() {
   for (const Wire wire : {Wire::tcp, Wire::udp, Wire::local}) {
-    for (const std::size_t size : {1, 1400, 65507}) {
+    for (const std::size_t size : {1U, 1400U, 65507U}) {
       move_a_stream(wire, size, 3, 3000, wire == Wire::tcp);
       move_a_stream(wire, size, 1, 131072, false);
     }

@@ -22,7 +22,6 @@ namespace {
 
 using pathgauge::Buffers;
 using pathgauge::Order;
-using pathgauge::Slot;
 using pathgauge::Transfer;
 using trial::Desk;
 using trial::Job;

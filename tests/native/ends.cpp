@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -79,8 +80,8 @@ void connect_to(const Descriptor &socket, const Descriptor &peer) {
 }
 
 Pair of_the_kernel(int type) {
-  int both[2] = {-1, -1};  // NOLINT(modernize-avoid-c-arrays): what the call takes
-  check(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, both), "socketpair");
+  std::array<int, 2> both{-1, -1};
+  check(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, both.data()), "socketpair");
   return Pair{.one = Descriptor(both[0]), .two = Descriptor(both[1])};
 }
 
