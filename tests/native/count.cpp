@@ -1,5 +1,7 @@
 // One loop at work on a fixed number of messages, for callgrind to count its instructions: `count LOOP`. Prints how
 // many messages (of a stream), packets (of the relay) or transactions the loop came to.
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -16,6 +18,7 @@
 #include "buffers.hpp"
 #include "connections.hpp"
 #include "ends.hpp"
+#include "methods.hpp"
 #include "relay.hpp"
 
 namespace {
@@ -30,8 +33,12 @@ using trial::Wire;
 constexpr std::size_t message = 100;
 constexpr std::uint64_t messages = 2000;
 
+using Loop = int (*)(pathgauge::Slot &, const Transfer &, Buffers &);
+
 struct How {
   Wire wire = Wire::tcp;
+  Loop send = &pathgauge::send_stream;
+  Loop receive = &pathgauge::receive_stream;
   std::uint32_t ahead = 0;
   bool record = false;
   bool file = false;
@@ -43,17 +50,25 @@ std::uint64_t count_stream(const How &how, bool sender) {
   const Desk desk;
   const trial::Pair pair = trial::connected(how.wire);
   const trial::Descriptor ring = trial::memory(message);
-  Buffers from({.size = message});
-  Buffers into({.size = message});
+  const bool cut = how.send == &pathgauge::send_segments;
+  if (how.send == &pathgauge::send_zerocopy) {
+    allow(pair.one, SOL_SOCKET, SO_ZEROCOPY, 1);
+  } else if (cut) {
+    allow(pair.one, SOL_UDP, UDP_SEGMENT, message);
+    allow(pair.two, SOL_UDP, UDP_GRO, 1);
+  }
+  Buffers from({.size = cut ? message * pathgauge::most_at_once : message});
+  Buffers into({.size = cut ? message * pathgauge::most_at_once : message});
   Transfer sending = over(pair.one, how.wire);
   Transfer receiving = over(pair.two, how.wire);
   sending.file = how.file ? ring.get() : -1;
   sending.record = receiving.record = how.record;
+  sending.segment = cut ? message : 0;
   receiving.discard = how.discard;
   (sender ? sending : receiving).limit = message * messages;
   give_order(desk[0], Order::run);
-  Job sends(desk[0], [&] { return send_stream(desk[0], sending, from); });
-  Job receives(desk[1], [&] { return receive_stream(desk[1], receiving, into); });
+  Job sends(desk[0], [&] { return how.send(desk[0], sending, from); });
+  Job receives(desk[1], [&] { return how.receive(desk[1], receiving, into); });
   trial::require((sender ? sends : receives).finish() == 0, "the loop comes to its limit");
   return sender ? desk[0].messages_sent.load() : desk[1].messages_received.load();
 }
@@ -113,8 +128,8 @@ struct Counted {
   std::function<std::uint64_t()> run;
 };
 
-const std::array<Counted, 17> &all_counted() {
-  static const std::array<Counted, 17> all{{
+const std::array<Counted, 24> &all_counted() {
+  static const std::array<Counted, 24> all{{
       {"send_stream-tcp", [] { return count_stream({}, true); }},
       {"send_stream-udp", [] { return count_stream({.wire = Wire::udp}, true); }},
       {"send_stream-record", [] { return count_stream({.record = true}, true); }},
@@ -122,6 +137,21 @@ const std::array<Counted, 17> &all_counted() {
       {"receive_stream-tcp", [] { return count_stream({}, false); }},
       {"receive_stream-udp", [] { return count_stream({.wire = Wire::udp}, false); }},
       {"receive_stream-discard", [] { return count_stream({.discard = true}, false); }},
+      {"send_spliced-tcp", [] { return count_stream({.send = &pathgauge::send_spliced}, true); }},
+      {"send_zerocopy-tcp", [] { return count_stream({.send = &pathgauge::send_zerocopy}, true); }},
+      {"send_batches-udp", [] { return count_stream({.wire = Wire::udp, .send = &pathgauge::send_batches}, true); }},
+      {"send_segments-udp", [] { return count_stream({.wire = Wire::udp, .send = &pathgauge::send_segments}, true); }},
+      {"receive_spliced-tcp", [] { return count_stream({.receive = &pathgauge::receive_spliced}, false); }},
+      {"receive_batches-udp",
+       [] {
+         return count_stream(
+             {.wire = Wire::udp, .send = &pathgauge::send_batches, .receive = &pathgauge::receive_batches}, false);
+       }},
+      {"receive_coalesced-udp",
+       [] {
+         return count_stream(
+             {.wire = Wire::udp, .send = &pathgauge::send_segments, .receive = &pathgauge::receive_coalesced}, false);
+       }},
       {"request-tcp", [] { return count_exchange({}, true); }},
       {"request-udp", [] { return count_exchange({.wire = Wire::udp}, true); }},
       {"request-ahead", [] { return count_exchange({.ahead = 8}, true); }},

@@ -123,10 +123,14 @@ Pair connected(Wire wire) {
   return Pair{.one = std::move(client), .two = Descriptor(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC))};
 }
 
+void allow(const Descriptor &socket, int level, int option, int value) {
+  check(setsockopt(socket.get(), level, option, &value, sizeof(value)), "setsockopt");
+}
+
 Pair packets(int room) {
   Pair made = of_the_kernel(SOCK_SEQPACKET | SOCK_NONBLOCK);
   for (const Descriptor *each : {&made.one, &made.two}) {
-    check(setsockopt(each->get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), "SO_SNDBUF");
+    allow(*each, SOL_SOCKET, SO_SNDBUF, room);
   }
   return made;
 }

@@ -41,6 +41,7 @@ struct Pair {
 };
 
 [[nodiscard]] Pair connected(Wire wire);
+void allow(const Descriptor &socket, int level, int option, int value);
 [[nodiscard]] Pair packets(int room);  // they do not block and keep the bounds of packets, as tun devices do
 
 // Listens on the IPv4 or IPv6 loopback.

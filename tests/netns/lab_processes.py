@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 PATHGAUGE = [sys.executable, "-m", "pathgauge"]
+PATIENCE = int(os.environ.get("TEST_PATIENCE", "1"))  # by which every wait is multiplied: an emulated machine is slow
 
 
 def run(
@@ -16,7 +17,7 @@ def run(
     """Run `pathgauge ARGUMENTS` to its end, which must come within `seconds`."""
     environment = {**os.environ, **(env or {})}
     return subprocess.run(
-        [*PATHGAUGE, *arguments], env=environment, check=check, capture_output=True, text=True, timeout=seconds
+        [*PATHGAUGE, *arguments], env=environment, check=check, capture_output=True, text=True, timeout=seconds * PATIENCE
     )
 
 
@@ -56,7 +57,7 @@ def keepers(marker: str) -> set[int]:
 
 def wait_until(holds: Callable[[], bool], seconds: float = 5) -> None:
     """Wait for something that comes soon."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not holds():
         assert time.monotonic() < deadline, "it did not come to hold in time"
         time.sleep(0.01)
