@@ -30,7 +30,7 @@ compare: install ## install, then compare host with macvlan on this machine
 test: lint ## install, lint, check types, run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-native: $(DEV_TOOLS) ## test the native core without Python, under the sanitizers, and count its instructions (some 1 min)
+test-native: install $(DEV_TOOLS) ## test the native core without Python, under the sanitizers, and count its instructions (some 1 min)
 	@$(BIN)/python -m pytest tests/native $(PYTEST_ARGS)
 
 interop: install $(DEV_TOOLS) ## run every test against the stock peers, of netperf's table every cell

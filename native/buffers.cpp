@@ -1,8 +1,11 @@
 #include "buffers.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <stdexcept>
 
@@ -29,7 +32,7 @@ std::size_t stride_of(const BufferPlan &plan) {
 
 }  // namespace
 
-void Buffers::Free::operator()(std::byte *memory) const { ::operator delete(memory, std::align_val_t{alignment}); }
+void Buffers::Unmap::operator()(std::byte *memory) const { munmap(memory, length); }
 
 Buffers::Buffers(const BufferPlan &plan, std::span<const std::byte> fill)
     : plan_(checked(plan)), stride_(stride_of(plan)) {
@@ -38,13 +41,20 @@ Buffers::Buffers(const BufferPlan &plan, std::span<const std::byte> fill)
   if (whole > 2 * greatest_ring) {
     throw std::out_of_range("a ring holds 1 byte to 1 GiB");
   }
-  memory_ = std::unique_ptr<std::byte, Free>(
-      static_cast<std::byte *>(::operator new(whole, std::align_val_t{alignment})), Free{alignment});
-  first_ = memory_.get() + plan.offset;
+  const std::size_t length = (whole + alignment + page_size - 1) / page_size * page_size;
+  void *const pages = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) {
+    throw std::bad_alloc();
+  }
+  memory_ = std::unique_ptr<std::byte, Unmap>(static_cast<std::byte *>(pages), Unmap{length});
+  void *aligned = pages;
+  std::size_t room = length;
+  std::byte *const start = static_cast<std::byte *>(std::align(alignment, whole, aligned, room));
+  first_ = start + plan.offset;
   std::uint32_t word = 0x9e3779b9U;
   for (std::size_t place = 0; place < whole; ++place) {  // touched, so that no page is the shared zero page
     word = word * 1664525U + 1013904223U;
-    memory_.get()[place] = static_cast<std::byte>(word >> 24U);
+    start[place] = static_cast<std::byte>(word >> 24U);
   }
   std::size_t taken = 0;
   for (std::size_t buffer = 0; buffer < plan.width && !fill.empty(); ++buffer) {

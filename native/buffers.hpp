@@ -26,15 +26,16 @@ class Buffers {
   void advance() { next_ = next_ + 1 == plan_.width ? 0 : next_ + 1; }
 
  private:
-  struct Free {
-    std::size_t alignment = 0;
+  // Pages of its own, given back whole: the kernel may still be sending from them.
+  struct Unmap {
+    std::size_t length = 0;
     void operator()(std::byte *memory) const;
   };
 
   BufferPlan plan_;
   std::size_t stride_ = 0;
   std::size_t next_ = 0;
-  std::unique_ptr<std::byte, Free> memory_{nullptr, Free{}};
+  std::unique_ptr<std::byte, Unmap> memory_{nullptr, Unmap{}};
   std::byte *first_ = nullptr;
 };
 

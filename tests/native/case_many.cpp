@@ -1,5 +1,5 @@
 // Connections started and stopped with their loops, over and over. The driver sees to the descriptors, LeakSanitizer to
-// the memory. The whole number of 10,000 is gone through in tests/unit/test_native_lives.py.
+// the memory. The whole number of 10,000 is gone through in tests/native/test_lives.py.
 #include <cstddef>
 
 #include "buffers.hpp"
