@@ -49,7 +49,7 @@ Buffers::Buffers(const BufferPlan &plan, std::span<const std::byte> fill)
   memory_ = std::unique_ptr<std::byte, Unmap>(static_cast<std::byte *>(pages), Unmap{length});
   void *aligned = pages;
   std::size_t room = length;
-  std::byte *const start = static_cast<std::byte *>(std::align(alignment, whole, aligned, room));
+  auto *const start = static_cast<std::byte *>(std::align(alignment, whole, aligned, room));
   first_ = start + plan.offset;
   std::uint32_t word = 0x9e3779b9U;
   for (std::size_t place = 0; place < whole; ++place) {  // touched, so that no page is the shared zero page

@@ -4,8 +4,33 @@
 #include <sys/types.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 
 namespace pathgauge {
+namespace {
+
+bool is_over(const Meter &meter) { return meter.quitting() || meter.expired(); }
+
+// How long a receive that brought nothing is followed by another: of a stream for ever, of a datagram not at all after a
+// receive that slept, and for a while where it did not.
+class Patience {
+ public:
+  explicit Patience(const Transfer &transfer)
+      : transfer_(transfer), start_(transfer.patience_ns != 0 ? read_clock(CLOCK_MONOTONIC_COARSE) : 0) {}
+  [[nodiscard]] bool left() const {
+    if (!transfer_.datagrams || (transfer_.spin && transfer_.patience_ns == 0)) {
+      return true;
+    }
+    return transfer_.spin && read_clock(CLOCK_MONOTONIC_COARSE) < start_ + transfer_.patience_ns;
+  }
+
+ private:
+  const Transfer &transfer_;
+  std::uint64_t start_;
+};
+
+}  // namespace
 
 bool is_timeout(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
@@ -26,7 +51,7 @@ Outcome send_whole(Meter &meter, const Transfer &transfer, const Buffers &buffer
       return Outcome::failed;
     }
     meter.look();
-    if (gone < size && (meter.quitting() || meter.expired())) {
+    if (gone < size && is_over(meter)) {
       return Outcome::closed;
     }
   } while (gone < size);
@@ -36,11 +61,7 @@ Outcome send_whole(Meter &meter, const Transfer &transfer, const Buffers &buffer
 Outcome receive_whole(Meter &meter, const Transfer &transfer, const Buffers &buffers, std::byte *buffer) {
   const std::size_t size = buffers.size();
   const int flags = transfer.spin ? MSG_DONTWAIT : 0;
-  const std::uint64_t start = transfer.patience_ns != 0 ? read_clock(CLOCK_MONOTONIC_COARSE) : 0;
-  const auto patient = [&] {
-    return transfer.spin &&
-           (transfer.patience_ns == 0 || read_clock(CLOCK_MONOTONIC_COARSE) < start + transfer.patience_ns);
-  };
+  const Patience patience(transfer);
   std::size_t come = 0;
   do {
     const ssize_t part = recv(transfer.fd, buffer + come, size - come, flags);
@@ -50,22 +71,18 @@ Outcome receive_whole(Meter &meter, const Transfer &transfer, const Buffers &buf
       if (transfer.datagrams) {
         return Outcome::done;
       }
-      if (come < size) {  // however slowly the rest drips in
-        meter.look();
-        if (meter.quitting() || meter.expired()) {
-          return Outcome::closed;
-        }
-      }
     } else if (part == 0) {
       return Outcome::closed;
     } else if (!is_timeout(errno) && !(transfer.datagrams && errno == ECONNREFUSED)) {
       return Outcome::failed;
-    } else if (meter.quitting() || meter.expired()) {
-      return Outcome::closed;
-    } else if (transfer.datagrams && !patient()) {
-      return Outcome::again;
-    } else {
+    } else if (!patience.left()) {
+      return is_over(meter) ? Outcome::closed : Outcome::again;
+    }
+    if (come < size) {  // however slowly the rest drips in
       meter.look();
+      if (is_over(meter)) {
+        return Outcome::closed;
+      }
     }
   } while (come < size);
   return Outcome::done;

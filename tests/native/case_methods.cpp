@@ -26,10 +26,10 @@ using pathgauge::Transfer;
 using Loop = int (*)(Slot &, const Transfer &, Buffers &);
 
 struct Way {
-  Wire wire;
-  Loop send;
-  Loop receive;
-  std::size_t size;           // of a message, which gso cuts
+  Wire wire = Wire::tcp;
+  Loop send = &pathgauge::send_stream;
+  Loop receive = &pathgauge::receive_stream;
+  std::size_t size = 1;       // of a message, which gso cuts
   std::uint32_t segment = 0;  // of gso
   bool spin = false;
 };

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "native"
 TOOLS = Path(sys.executable).parent
 SECONDS = 300
+HEADERS = ("loops.hpp", "methods.hpp", "connections.hpp", "relay.hpp")
 
 # Whatever a sanitizer reports ends the driver with another status than 0.
 OPTIONS = {
@@ -84,7 +85,7 @@ def test_every_loop_under_a_sanitizer(built: Path, sanitizer: str) -> None:
 
 def test_every_loop_is_counted() -> None:
     """A loop of the headers that no bound names is a loop without a guard."""
-    headers = "".join((ROOT / "native" / name).read_text() for name in ("loops.hpp", "methods.hpp", "connections.hpp", "relay.hpp"))
+    headers = "".join((ROOT / "native" / name).read_text() for name in HEADERS)
     loops = {name for line in headers.splitlines() if line.startswith(("int ", "void ")) for name in [line.split()[1]]}
     assert {name.partition("(")[0] for name in loops} == {name.partition("-")[0] for name in MOST}
 

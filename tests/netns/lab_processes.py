@@ -17,7 +17,12 @@ def run(
     """Run `pathgauge ARGUMENTS` to its end, which must come within `seconds`."""
     environment = {**os.environ, **(env or {})}
     return subprocess.run(
-        [*PATHGAUGE, *arguments], env=environment, check=check, capture_output=True, text=True, timeout=seconds * PATIENCE
+        [*PATHGAUGE, *arguments],
+        env=environment,
+        check=check,
+        capture_output=True,
+        text=True,
+        timeout=seconds * PATIENCE,
     )
 
 

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,9 @@ from pathgauge.paths.registry import probe_kinds
 from pathgauge.paths.spec import parse_paths
 from pathgauge.paths.types import WireSpec
 from tests.netns import lab_processes
+
+if TYPE_CHECKING:
+    from tests.conftest import Nobody
 
 SECONDS = 20.0
 pytestmark = pytest.mark.kernel
@@ -68,3 +72,10 @@ def test_the_daemons_end_with_a_keeper_that_is_killed() -> None:
         os.kill(lab.keeper_pid, signal.SIGKILL)
         assert becomes(lambda: running() <= before)
     assert becomes(lambda: not lab_processes.held(spaces))
+
+
+def test_an_ordinary_user_is_told_to_be_root(as_nobody: "Nobody", nobody_python: Path) -> None:
+    done = as_nobody([nobody_python, "-m", "pathgauge", "compare", "host", "openvswitch"])
+    assert done.returncode == 3
+    assert "Open vSwitch does not come up in a user namespace" in done.stderr
+    assert "run pathgauge as root" in done.stderr

@@ -20,7 +20,9 @@ SLOW = ("host", "slow=host", "--test", "TCP_STREAM", "--set", "slow.local-quota=
 def groups() -> list[str]:
     """The control groups of pathgauge that stand on this machine; some may go while one looks."""
     walks = (os.walk(each.top) for each in cpu_hierarchies())
-    return [os.path.join(top, name) for walk in walks for top, names, _ in walk for name in names if "pathgauge-" in name]
+    return [
+        os.path.join(top, name) for walk in walks for top, names, _ in walk for name in names if "pathgauge-" in name
+    ]
 
 
 @pytest.fixture(autouse=True)

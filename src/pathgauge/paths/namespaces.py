@@ -85,9 +85,14 @@ def _mount_over(target: bytes, kind: bytes) -> None:
     mount(kind, target, kind, _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
 
+def is_in_initial_user_namespace() -> bool:
+    """Whether the root of here is the machine's."""
+    return os.stat("/proc/self/ns/user").st_ino == _INITIAL_USER_NAMESPACE
+
+
 def is_root_capable() -> bool:
     """Whether labs can be built without a user namespace: CAP_NET_ADMIN and CAP_SYS_ADMIN in the initial one."""
-    if os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER_NAMESPACE:
+    if not is_in_initial_user_namespace():
         return False
     needed = 1 << _CAP_NET_ADMIN | 1 << _CAP_SYS_ADMIN
     for line in Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines():

@@ -17,8 +17,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from pathgauge.child import Child
-from pathgauge.errors import MachineError, MissingFeature
-from pathgauge.paths.namespaces import CLONE_NEWNET, die_with_parent, own_folder, setns
+from pathgauge.errors import MachineError, MissingFeature, MissingPrivilege
+from pathgauge.paths.namespaces import (
+    CLONE_NEWNET,
+    die_with_parent,
+    is_in_initial_user_namespace,
+    own_folder,
+    setns,
+)
 
 START_SECONDS = 20.0
 DAEMON = "ovs-vswitchd"
@@ -39,8 +45,12 @@ class Switch:
 
     @classmethod
     def start(cls, bridge: str, namespace: int) -> "Switch":
-        """Start one with a bridge in a network namespace (a descriptor). Raises MissingFeature and MachineError."""
+        """Start one with a bridge in a network namespace (a descriptor). Raises MissingFeature, MissingPrivilege and
+        MachineError.
+        """
         program(DAEMON)
+        if not is_in_initial_user_namespace():
+            raise MissingPrivilege("Open vSwitch does not come up in a user namespace", hint="run pathgauge as root")
         told, ready = os.pipe2(os.O_CLOEXEC)
         try:
             given = (namespace, ready)
