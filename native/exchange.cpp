@@ -12,8 +12,8 @@ namespace {
 
 bool is_over(const Meter &meter) { return meter.quitting() || meter.expired(); }
 
-// How long a receive that brought nothing is followed by another: of a stream for ever, of a datagram not at all after a
-// receive that slept, and for a while where it did not.
+// How long a receive that brought nothing is followed by another: of a stream for ever, of a datagram not at all after
+// a receive that slept, and for a while where it did not.
 class Patience {
  public:
   explicit Patience(const Transfer &transfer)
