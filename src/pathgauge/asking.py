@@ -17,7 +17,7 @@ from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic import methods
 from pathgauge.traffic.kind import FAIRNESS, TestKind
 from pathgauge.traffic.parameters import Parameters
-from pathgauge.traffic.registry import TESTS
+from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
 
 EXPLAINED = "TCP_STREAM"  # where no test is named
 EXPLAIN_MAX_TIME = 60.0
@@ -174,7 +174,7 @@ def _changed(specs: Sequence[PathSpec], settings: Settings, *, elsewhere: bool) 
 
 
 def _tests(values: Mapping[str, object]) -> list[TestKind]:
-    names = cast("Sequence[str]", values.get("test") or tuple(TESTS))
+    names = cast("Sequence[str]", values.get("test") or DEFAULT_TESTS)
     return [TESTS[name] for name in dict.fromkeys(names)]
 
 

@@ -29,6 +29,7 @@ OUTPUT = "Output"
 
 DEFAULT_PATHS = ("host", "macvlan")
 GREATEST_CPU = 8191
+GREATEST_BURST = 4096
 LEAST_BLOCKS, GREATEST_BLOCKS = 5, 100_000
 LEAST_LABS, GREATEST_LABS = 5, 1000
 MOST_PARALLEL = 500  # copies; a machine's tables of neighbours hold 1024
@@ -260,6 +261,10 @@ def _cpu(text: str) -> int:
     return quantities.parse_whole(text, 0, GREATEST_CPU, "CPU number")
 
 
+def _burst(text: str) -> int:
+    return quantities.parse_whole(text, 0, GREATEST_BURST, "number of requests in flight")
+
+
 def _quota(text: str) -> float:
     return quantities.parse_quota(text)
 
@@ -317,6 +322,7 @@ OPTIONS: dict[str, Option] = {
         _parameter("receive-size", "SIZE", "bytes of each receive", quantities.parse_size, "128K; UDP: 65535"),
         _parameter("request-size", "SIZE", "bytes of each request", quantities.parse_size, "1"),
         _parameter("response-size", "SIZE", "bytes of each response", quantities.parse_size, "1"),
+        _parameter("burst", "N", "requests in flight beyond the one awaited (netperf's -b)", _burst, "0"),
         _parameter("local-buffer", "SIZE", "bytes of the client's socket buffers", quantities.parse_size, _KERNEL),
         _parameter("remote-buffer", "SIZE", "bytes of the server's socket buffers", quantities.parse_size, _KERNEL),
         _parameter("nodelay", "", "switch Nagle's algorithm off (TCP_NODELAY)", quantities.parse_switch, "off"),

@@ -9,11 +9,11 @@ from pathgauge.traffic.kind import udp_payload
 from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.parameters import Parameters
-from pathgauge.traffic.registry import TESTS
+from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
 
 
-def test_the_five_tests_under_their_names() -> None:
-    assert list(TESTS) == ["TCP_STREAM", "TCP_MAERTS", "TCP_RR", "UDP_STREAM", "UDP_RR"]
+def test_the_tests_under_their_names() -> None:
+    assert list(TESTS) == [*DEFAULT_TESTS, "TCP_CRR", "TCP_CC"]
     assert all(kind.name == name for name, kind in TESTS.items())
 
 
@@ -24,7 +24,8 @@ def test_a_test_knows_its_metrics_and_parameters(name: str) -> None:
     assert set(kind.metrics) <= set(METRICS)
     assert kind.parameters <= set(msgspec.structs.asdict(Parameters()))
     assert {kind.active, kind.passive} == {"local", "remote"}
-    assert ("congestion" in kind.parameters) is (kind.transport == "tcp")
+    assert ("congestion" in kind.parameters) is (kind.transport == "tcp" and not kind.connects)
+    assert ("burst" in kind.parameters) is (kind.pattern == "transactions" and not kind.connects)
 
 
 def test_every_metric_is_some_tests() -> None:
@@ -36,7 +37,9 @@ def test_defaults() -> None:
     stream = TESTS["TCP_STREAM"].complete(Parameters(), 1500)
     assert (stream.send_size, stream.receive_size) == (65536, 131072)
     assert TESTS["TCP_MAERTS"].active == "remote"
-    assert TESTS["TCP_RR"].complete(Parameters(), 1500) == Parameters()
+    assert TESTS["TCP_RR"].complete(Parameters(), 1500) == TESTS["TCP_CRR"].complete(Parameters(), 1500) == Parameters()
+    nothing = TESTS["TCP_CC"].complete(Parameters(request_size=5), 1500)
+    assert (nothing.request_size, nothing.response_size) == (0, 0)
 
 
 @pytest.mark.parametrize(("mtu", "ipv6", "size"), [(1500, False, 1472), (1500, True, 1452), (1280, True, 1232)])
@@ -67,7 +70,7 @@ def test_every_method_that_a_test_has_is_one_that_the_ends_know(name: str) -> No
     heeds = "send_method" in kind.parameters
     assert heeds is ("receive_method" in kind.parameters) is (kind.pattern == "stream")
     assert ("low_water" in kind.parameters) is (heeds and kind.transport == "tcp")
-    assert "wait" in kind.parameters
+    assert ("wait" in kind.parameters) is not kind.connects
     assert set(SEND_METHODS[kind.transport]) <= set(SENDERS)
     assert set(RECEIVE_METHODS[kind.transport]) <= set(RECEIVERS)
     assert SEND_METHODS[kind.transport][0] == RECEIVE_METHODS[kind.transport][0] == Parameters().send_method

@@ -9,9 +9,10 @@ import pytest
 from arms_twin import TwinArm
 from pathgauge.counters.link import LinkCounters
 from pathgauge.measuring.crowd import summed
-from pathgauge.measuring.verify import why_crowd_void, why_void
+from pathgauge.measuring.verify import in_packet, why_crowd_void, why_void
 from pathgauge.paths.types import DeviceRef
 from pathgauge.results.document import Slice
+from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 
 OWN = DeviceRef("macvlan", "mv0", "own", "macvlan", 1500, "noqueue", {})
@@ -24,14 +25,20 @@ def counters(sent: int = 0, received: int = 0, packets: int = 0) -> LinkCounters
 
 
 def why(
-    own: LinkCounters, wire: LinkCounters, stray: int = 0, test: str = "TCP_STREAM", packets: int = 0, **changes: int
+    own: LinkCounters,
+    wire: LinkCounters,
+    stray: int = 0,
+    test: str = "TCP_STREAM",
+    packets: int = 0,
+    shared: int = 1,
+    **changes: int,
 ) -> str | None:
     row = TwinArm("macvlan", rate=1e8, seed=random.randrange(9)).measure(0.0, 1.0).row
     fields = {"bytes_received": 10**6, "total_bytes_received": 10**6, "transactions": 0} | changes
     row = msgspec.structs.replace(row, **fields)
     before = {("macvlan", "mv0"): counters(), ("server", "s0"): counters(), OTHER: counters()}
     after = {("macvlan", "mv0"): own, ("server", "s0"): wire, OTHER: counters(stray, packets=packets)}
-    return why_void(row, TESTS[test], [OWN, WIRE], [OTHER], before, after)
+    return why_void(row, TESTS[test], [OWN, WIRE], [OTHER], before, after, shared=shared)
 
 
 def test_a_carried_slice_counts_in_either_direction() -> None:
@@ -123,3 +130,15 @@ def test_a_device_that_does_not_count_what_it_passes_on_is_no_witness() -> None:
     assert why_void(row, TESTS["TCP_STREAM"], [OWN, bridge], [], before, device) is None
     counting = DeviceRef("m", "br0", "lower", "bridge", 1500, "noqueue", {})
     assert why_void(row, TESTS["TCP_STREAM"], [OWN, counting], [], before, device) is not None
+
+
+def test_requests_in_flight_at_once_may_share_a_packet() -> None:
+    parameters = Parameters(burst=3)
+    shared = {name: in_packet(kind, parameters) for name, kind in TESTS.items()}
+    assert {name for name, most in shared.items() if most != 1} == {"TCP_RR"}
+    assert shared["TCP_RR"] == 4
+    few = {"bytes_received": 4000, "total_bytes_received": 4000, "transactions": 4000}
+    carried = counters(300_000, 300_000, packets=1000)
+    assert why(carried, carried, test="TCP_RR", **few) is not None
+    assert why(carried, carried, test="TCP_RR", shared=4, **few) is None
+    assert why(carried, counters(300_000, 300_000, packets=999), test="TCP_RR", shared=4, **few) is not None

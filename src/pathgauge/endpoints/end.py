@@ -10,11 +10,13 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from pathgauge import _native
 from pathgauge.child import told
-from pathgauge.endpoints import messages, methods, sockets
+from pathgauge.endpoints import connections, messages, methods, sockets
 from pathgauge.endpoints.messages import (
     Accept,
     Close,
@@ -32,15 +34,17 @@ from pathgauge.endpoints.quota import Quotas
 from pathgauge.paths.namespaces import CLONE_NEWUSER, die_with_parent, setns
 
 QUIT = 2
+NUDGE_SECONDS = 0.002
 
 
 @dataclass(slots=True)
 class Job:
-    """A socket with its loop at work."""
+    """A socket with its loop at work; `connects`: the loop has others of its own."""
 
     made: socket.socket
     transport: sockets.Transport
     thread: threading.Thread
+    connects: bool
 
 
 @dataclass(slots=True)
@@ -90,7 +94,10 @@ class End:
         except BaseException:
             made.close()
             raise
-        self._start(order.slot, made, order.transport, order.work, room)
+        if order.work.loop == "connect":
+            self._start(order.slot, made, order.transport, order.work, lambda: connections.ask(self.board, order))
+        else:
+            self._move(order.slot, made, order.transport, order.work, room)
         return Done(port=made.getsockname()[1])
 
     def _accept(self, order: Accept) -> Done:
@@ -105,10 +112,20 @@ class End:
             sockets.drain(made)
         else:
             made = _accept_from(waiting, order.peer_port, order.greeting)
-        self._start(order.slot, made, transport, order.work, room)
+        if order.work.loop == "accept":
+            loop = partial(connections.answer, self.board, order.slot, waiting, order.work)
+            self._start(order.slot, made, transport, order.work, loop)
+        else:
+            self._move(order.slot, made, transport, order.work, room)
         return Done(port=made.getsockname()[1])
 
-    def _start(self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int) -> None:
+    def _move(self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int) -> None:
+        """Start a loop over the socket itself; `room` is its send buffer in bytes."""
+        self._start(slot, made, transport, work, lambda: methods.run(self.board, slot, made, work, room))
+
+    def _start(
+        self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, loop: Callable[[], None]
+    ) -> None:
         made.settimeout(None)
         methods.prepare(made, work)
         if transport == "udp" and work.loop == "request":
@@ -119,13 +136,15 @@ class End:
             try:
                 if group is not None:
                     self.quotas.join(group)
-                _work(self.board, slot, made, work, room)
+                if work.cpu is not None:
+                    os.sched_setaffinity(0, {work.cpu})
+                loop()
             except Exception as error:  # noqa: BLE001 - whatever it is, who waits for the slot must hear of it
                 number = error.errno if isinstance(error, OSError) else None
                 self.board.fail(slot, number or (errno.ENOMEM if isinstance(error, MemoryError) else errno.EINVAL))
 
         thread = threading.Thread(target=run, daemon=True)
-        self.jobs[slot] = Job(made, transport, thread)
+        self.jobs[slot] = Job(made, transport, thread, connects=work.loop in ("connect", "accept"))
         thread.start()
 
     def _close(self, order: Close) -> Done:
@@ -138,6 +157,9 @@ class End:
                 if error.errno not in (errno.ENOTCONN, errno.ECONNRESET):
                     raise
         for slot, job in jobs:
+            while job.connects and job.thread.is_alive():  # it sleeps in a call that this end cannot shut down
+                self.board.nudge(slot)
+                job.thread.join(NUDGE_SECONDS)
             job.thread.join()
             job.made.close()
             self.quotas.remove(slot)
@@ -152,12 +174,6 @@ def _accept_from(listener: socket.socket, peer_port: int, greeting: bytes) -> so
         if sockets.says(made, greeting) if greeting else peer[1] == peer_port:
             return made
         made.close()
-
-
-def _work(board: _native.Board, slot: int, made: socket.socket, work: Work, room: int) -> None:
-    if work.cpu is not None:
-        os.sched_setaffinity(0, {work.cpu})
-    methods.run(board, slot, made, work, room)
 
 
 def _send_room(made: socket.socket) -> int:

@@ -88,6 +88,7 @@ def _transfer(made: socket.socket, work: Work, file: int = -1) -> _native.Transf
         spin=work.spin,
         patience_ns=int(SILENCE_SECONDS * 1e9) if datagrams and work.loop == "request" else 0,
         segment=work.first_size if work.method == "gso" else 0,
+        ahead=work.ahead,
     )
 
 

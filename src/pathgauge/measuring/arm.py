@@ -26,7 +26,7 @@ from pathgauge.endpoints.messages import (
 from pathgauge.errors import InternalError, MachineError
 from pathgauge.measuring.engine import Engine, MachineMoment
 from pathgauge.measuring.measured import Measured, Warmed
-from pathgauge.measuring.verify import why_void
+from pathgauge.measuring.verify import in_packet, why_void
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram
@@ -114,7 +114,7 @@ class EngineArm:
     def _work(self, end: End) -> Work:
         given = self.parameters
         active = end == self.kind.active
-        loop: Literal["send", "receive", "request", "respond"]
+        loop: Literal["send", "receive", "request", "respond", "connect", "accept"]
         method = "copy"
         if self.kind.pattern == "stream":
             loop = "send" if active else "receive"
@@ -122,6 +122,8 @@ class EngineArm:
             sizes = (given.send_size if active else given.receive_size) or WHOLE_DATAGRAM, 0
         else:
             loop = "request" if active else "respond"
+            if self.kind.connects:
+                loop = "connect" if active else "accept"
             sizes = given.request_size, given.response_size
         return Work(
             loop=loop,
@@ -133,6 +135,7 @@ class EngineArm:
             method=method,
             spin=given.wait == "spin",
             low_water=None if active else self._low_water,
+            ahead=given.burst if "burst" in self.kind.parameters else 0,
         )
 
     def open(self) -> None:
@@ -224,7 +227,8 @@ class EngineArm:
         self._pause()
         row, latency = self.piece(before, first, second)
         carried = self.engine.lab.link_counters()
-        void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.path.rate)
+        shared = in_packet(self.kind, self.parameters)
+        void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.path.rate, shared=shared)
         return Measured(row=msgspec.structs.replace(row, void=void), latency=latency, tcp=self._tcp(first, second))
 
     def _tcp(self, first: "Edges", second: "Edges") -> tuple[TcpInfo, TcpInfo] | None:

@@ -16,7 +16,7 @@ import msgspec
 from pathgauge.endpoints.messages import Close
 from pathgauge.measuring.arm import GLANCE_SECONDS, PAUSED, Edges, EngineArm
 from pathgauge.measuring.measured import Measured, Warmed
-from pathgauge.measuring.verify import why_crowd_void
+from pathgauge.measuring.verify import in_packet, why_crowd_void
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram
@@ -89,6 +89,7 @@ class Crowd:
             links,
             carried,
             None if self.path.rate is None else self.path.rate * len(wires),
+            shared=in_packet(self.kind, self.parameters),
         )
         return Measured(
             row=msgspec.structs.replace(whole, void=void),

@@ -146,10 +146,10 @@ class Run:
             candidates=len(arms) - 1,
             labs=request.labs,
             wire_rates={arm.name: arm.path.rate for arm in arms},
-            loop_rates={  # a socket pair knows none of the methods: of the loops of these no ceiling is known
+            loop_rates={  # a socket pair knows neither methods nor connections: of such loops no ceiling is known
                 arm.name: ceiling.loop_rate(kind, arm.parameters)
                 for arm in arms
-                if isinstance(arm, EngineArm) and is_plain(kind, arm.parameters)
+                if isinstance(arm, EngineArm) and is_plain(kind, arm.parameters) and not kind.connects
             },
         )
 

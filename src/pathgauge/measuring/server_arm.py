@@ -12,7 +12,7 @@ from pathgauge.endpoints.messages import NetperfDone, NetperfRun
 from pathgauge.errors import InternalError
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.measured import Measured, Warmed
-from pathgauge.measuring.verify import why_void
+from pathgauge.measuring.verify import in_packet, why_void
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram
@@ -55,7 +55,8 @@ class ServerArm:
         words += ["-T", f",{self.remote_cpu}"] if self.remote_cpu is not None else []
         words += ["--", "-L", f"{mine},{version}"]
         if kind.pattern == "transactions":
-            words += ["-r", f"{given.request_size},{given.response_size}"]
+            words += ["-r", f"{given.request_size},{given.response_size}"] if given.request_size else []
+            words += ["-b", str(given.burst)] if given.burst else []
         elif kind.active == "local":
             words += ["-m", str(given.send_size), "-M", str(given.receive_size)]
         else:
@@ -91,7 +92,9 @@ class ServerArm:
             machine_steal_seconds=stop.cpu.steal - start.cpu.steal,
             cycles=cycles,
         )
-        void = why_void(row, self.kind, self.path.devices, self.others, links, carried)
+        void = why_void(
+            row, self.kind, self.path.devices, self.others, links, carried, shared=in_packet(self.kind, self.parameters)
+        )
         latency = None if found.latency is None else Histogram.decode(found.latency)
         return Measured(row=msgspec.structs.replace(row, void=void), latency=latency)
 

@@ -6,12 +6,18 @@ from pathgauge.counters.link import LinkCounters
 from pathgauge.paths.types import DeviceRef
 from pathgauge.results.document import Slice
 from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.parameters import Parameters
 
 Key = tuple[str, str]
 STRAY_SHARE = 0.01
 ABOVE_WIRE = 1.1  # a bucket that was not spent in time may lift a slice so far above its wire's rate, and no further
 STRAY_BYTES = 10_000  # ARP, neighbour discovery, the closing of an earlier connection
 STRAY_PACKETS = 30  # the same
+
+
+def in_packet(kind: TestKind, parameters: Parameters) -> int:
+    """How many transactions may share a packet: TCP puts requests together that are in flight at once."""
+    return 1 + parameters.burst if kind.transport == "tcp" and "burst" in kind.parameters else 1
 
 
 def why_void(
@@ -22,9 +28,11 @@ def why_void(
     before: Mapping[Key, LinkCounters],
     after: Mapping[Key, LinkCounters],
     rate: int | None = None,
+    *,
+    shared: int = 1,
 ) -> str | None:
     """Why the slice does not count; None if it does. `others` are devices that only other paths run through, `rate` the
-    wire's in bit/s, None for an unshaped one.
+    wire's in bit/s, None for an unshaped one, `shared` how many transactions may share a packet.
     """
     moved = row.transactions if kind.pattern == "transactions" else row.bytes_received
     if moved <= 0:
@@ -32,7 +40,7 @@ def why_void(
     seconds = row.remote_seconds if kind.passive == "remote" else row.local_seconds
     if rate is not None and 8 * row.bytes_received > ABOVE_WIRE * rate * seconds:
         return "more came through than the wire carries: its shaper's burst was still being spent"
-    return not_carried([(row, devices)], kind, before, after) or _strayed(row, kind, others, before, after)
+    return not_carried([(row, devices)], kind, before, after, shared) or _strayed(row, kind, others, before, after)
 
 
 def why_crowd_void(
@@ -43,11 +51,13 @@ def why_crowd_void(
     before: Mapping[Key, LinkCounters],
     after: Mapping[Key, LinkCounters],
     rate: int | None = None,
+    *,
+    shared: int = 1,
 ) -> str | None:
     """The same for many copies at once: `whole` is their sum, `pieces` what each did and by which devices. One that got
     nothing through is no reason: that is what fairness tells.
     """
-    return why_void(whole, kind, (), others, before, after, rate) or not_carried(pieces, kind, before, after)
+    return why_void(whole, kind, (), others, before, after, rate) or not_carried(pieces, kind, before, after, shared)
 
 
 def not_carried(
@@ -55,6 +65,7 @@ def not_carried(
     kind: TestKind,
     before: Mapping[Key, LinkCounters],
     after: Mapping[Key, LinkCounters],
+    shared: int = 1,
 ) -> str | None:
     """Which device did not carry what all slices that ran through it brought to their ends; None where each did."""
     needs: dict[Key, tuple[int, int]] = {}
@@ -71,7 +82,7 @@ def not_carried(
             return f"{name} in {space} carried {carried} bytes of {needed}: the traffic took another path"
         # A message of few bytes is lost among ARP and ACKs; its packet is not, each way.
         packets = _packets(before, after, (space, name))
-        if packets < pairs:
+        if packets < pairs // shared:
             return (
                 f"{name} in {space} carried {packets} packets each way of {pairs} transactions: "
                 "the traffic took another path"

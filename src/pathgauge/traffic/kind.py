@@ -14,7 +14,8 @@ class TestKind:
     """One of netperf's tests.
 
     `active` is the end that acts on orders: it sends the stream, or the requests. `parameters` names the fields of
-    Parameters that the test heeds. `complete` fills what was left open, given the least MTU of the paths.
+    Parameters that the test heeds. `complete` fills what was left open, given the least MTU of the paths. `connects`:
+    each transaction is a connection of its own.
     """
 
     __test__ = False  # not a pytest class
@@ -28,6 +29,7 @@ class TestKind:
     metrics: tuple[str, ...]
     parameters: frozenset[str]
     complete: Callable[[Parameters, int], Parameters]
+    connects: bool = False
 
     @property
     def passive(self) -> End:
@@ -54,9 +56,10 @@ LATENCY_METRICS = (
 PLACEMENT = frozenset(
     {"local_buffer", "remote_buffer", "dscp", "local_cpu", "remote_cpu", "local_quota", "remote_quota", "ipv6"}
 )
+CONNECTIONS = PLACEMENT
 STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
 TCP_STREAM = STREAM | {"nodelay", "congestion", "low_water"}
-TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait"}
+TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst"}
 TCP_TRANSACTIONS = TRANSACTIONS | {"nodelay", "congestion"}
 
 

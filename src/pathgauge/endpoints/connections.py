@@ -1,0 +1,50 @@
+"""The loops of TCP_CRR and TCP_CC, which make a connection for each transaction.
+
+A first connection is made and held all the same: what was negotiated on it holds for the others.
+"""
+
+import os
+import socket
+
+from pathgauge import _native
+from pathgauge.endpoints.messages import Connect, SocketOptions, Work
+
+IPV6_TCLASS = 67  # missing from Python's socket module on some systems
+NO_SOCKET = -1
+
+
+def ask(board: _native.Board, order: Connect) -> None:
+    """Connect, ask and await the server's close, again and again. The thread is in the client's namespace."""
+    plan = _native.ConnectPlan(
+        local=order.address,
+        remote=order.peer_address,
+        port=order.peer_port,
+        options=_options(order.options, ipv6=order.ipv6),
+    )
+    _native.connect_transact(board, order.slot, _transfer(NO_SOCKET, order.work), plan, *_buffers(order.work))
+
+
+def answer(board: _native.Board, slot: int, listener: socket.socket, work: Work) -> None:
+    """Accept, answer and close, again and again."""
+    os.set_blocking(listener.fileno(), True)
+    _native.accept_transact(board, slot, _transfer(listener.fileno(), work), *_buffers(work))
+
+
+def _transfer(descriptor: int, work: Work) -> _native.Transfer:
+    return _native.Transfer(fd=descriptor, datagrams=False, deadline_ns=work.deadline_ns)
+
+
+def _buffers(work: Work) -> list[_native.Buffers]:
+    """For the question and the answer; none where nothing is sent."""
+    return [_native.Buffers(size) for size in (work.first_size, work.second_size)] if work.first_size else []
+
+
+def _options(options: SocketOptions, *, ipv6: bool) -> list[tuple[int, int, int]]:
+    """As the native loop sets them on each socket; those that are accepted have the listener's."""
+    made = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.nodelay))]
+    if options.buffer is not None:
+        made += [(socket.SOL_SOCKET, name, options.buffer) for name in (socket.SO_SNDBUF, socket.SO_RCVBUF)]
+    if options.dscp is not None:
+        level, name = (socket.IPPROTO_IPV6, IPV6_TCLASS) if ipv6 else (socket.IPPROTO_IP, socket.IP_TOS)
+        made.append((level, name, options.dscp << 2))
+    return made
