@@ -17,6 +17,7 @@ SHAPED = {"path.c.eth0.tbf.rate": "125000000", "path.c.eth0.tbf.burst": "1000000
 BRIDGE = (
     device("eth0"),
     device("p0", "m", role="lower"),
+    device("br0", "m", role="passed", kind="bridge"),
     device("p1", "m", role="lower"),
     device("eth0", "s", role="wire"),
 )
@@ -272,6 +273,12 @@ def test_a_bridge_filters_the_family_that_it_is_told_to(call: str, ipv6: bool, s
     settings[f"between.sysctl.net.bridge.bridge-nf-call-{call}tables"] = "1"
     found = case(facts(devices=BRIDGE, configuration=settings, parameters={"ipv6": ipv6}))
     assert bool(signs_of("bridge-netfilter", found)) is said
+
+
+def test_a_router_is_no_bridge() -> None:
+    settings = {"between.sysctl.net.bridge.bridge-nf-call-iptables": "1", "between.sysctl.net.ipv4.ip_forward": "1"}
+    routed = tuple(each for each in BRIDGE if each.kind != "bridge")
+    assert not signs_of("bridge-netfilter", case(facts(devices=routed, configuration=settings)))
 
 
 def test_a_window_that_is_not_scaled_is_small() -> None:

@@ -29,12 +29,9 @@ def bridge_filtered(facts: Facts) -> bool:
 
 
 def _has_bridge(facts: Facts, space: str) -> bool:
-    return (
-        any(
-            device.namespace == space and (device.kind == "bridge" or facts.set_on(device, "master") not in (None, ""))
-            for device in facts.devices
-        )
-        or facts.role(space) == "between"
+    return any(
+        device.namespace == space and (device.kind == "bridge" or facts.set_on(device, "master") not in (None, ""))
+        for device in facts.devices
     )
 
 
