@@ -19,7 +19,7 @@ CHECKS := check-ruff check-format check-types check-clang-format check-clang-tid
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test test-native test-kernel interop bench campaign planted install lint format clean $(CHECKS)
+.PHONY: help compare test test-long test-native test-kernel interop bench campaign planted install lint format clean $(CHECKS)
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -27,8 +27,11 @@ help: ## list what can be made
 compare: install ## install, then compare host with macvlan on this machine
 	@$(BIN)/pathgauge compare host macvlan
 
-test: lint ## install, lint, check types, run every test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: lint ## install, lint, check types, run the tests
+	@$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
+
+test-long: install $(DEV_TOOLS) ## netperf's table, output and hostile clients, ours against the stock one (some 4 min)
+	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 test-native: install $(DEV_TOOLS) ## test the native core without Python, under the sanitizers, and count its instructions (some 1 min)
 	@$(BIN)/python -m pytest tests/native $(PYTEST_ARGS)

@@ -25,6 +25,7 @@ from pathgauge.peers.netperf.frames import Flag, Frame, Kind, Value
 from tests.netns.lab_processes import PATHGAUGE
 
 HERE, ATTACKER, VICTIM = "127.0.0.1", "127.0.0.66", "127.0.0.77"
+pytestmark = pytest.mark.long
 PLACES = 8
 LONGEST = 5
 BESIDE_SECONDS = 1

@@ -23,6 +23,7 @@ from pathgauge.paths.lab import Lab
 from pathgauge.paths.types import BuiltPath, PathSpec, WireSpec
 from tests.netns.lab_processes import PATHGAUGE
 
+pytestmark = pytest.mark.long
 PROGRAMS = ("ours", "stock")
 BOTH = list(itertools.product(PROGRAMS, PROGRAMS))
 CLIENTS = {"ours": [*PATHGAUGE, "netperf"], "stock": ["netperf"]}

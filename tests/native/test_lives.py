@@ -77,7 +77,6 @@ def live(end: End, transport: Literal["tcp", "udp"], port: int, *, talk: bool) -
     assert [end.board.error(slot) for slot in (0, 1)] == [0, 0]
 
 
-@pytest.mark.slow
 def test_nothing_stays_of_ten_thousand_connections(end: End) -> None:
     listening = prepare(end, "tcp")
     listener = end.waiting[0]
