@@ -42,6 +42,7 @@ using pathgauge::Transfer;
 constexpr double longest_wait = 3600;
 constexpr std::uint32_t most_ahead = 65536;
 constexpr std::uint64_t longest_pace_ns = std::uint64_t{1} << 62U;  // so that no clock's sum with it overflows
+constexpr double longest_period_ns = 1e12;
 constexpr std::size_t most_slots = 1U << 20U;
 
 double checked_wait(double seconds) {
@@ -163,12 +164,15 @@ void bind_what_moves(nb::module_ &module) {
           "__init__",
           [](Transfer *made, int fd, bool datagrams, std::uint64_t deadline_ns, std::uint64_t limit,
              std::uint32_t ahead, std::uint32_t pace_count, std::uint64_t pace_ns, int file, bool record, bool numbered,
-             bool marked, bool discard, bool spin, std::uint64_t patience_ns, std::uint32_t segment) {
+             bool marked, bool discard, bool spin, std::uint64_t patience_ns, std::uint32_t segment, double period_ns) {
             if (ahead > most_ahead) {
               throw std::out_of_range("at most 65536 requests ahead");
             }
             if (pace_ns > longest_pace_ns) {
               throw std::out_of_range("an interval is at most 2^62 ns");
+            }
+            if (!(period_ns >= 0 && period_ns <= longest_period_ns)) {
+              throw std::out_of_range("a period is 0 to 10^12 ns");
             }
             new (made) Transfer{
                 .fd = fd,
@@ -185,12 +189,13 @@ void bind_what_moves(nb::module_ &module) {
                 .discard = discard,
                 .spin = spin,
                 .patience_ns = patience_ns,
+                .period_ns = period_ns,
                 .segment = segment,
             };
           },
           nb::kw_only(), "fd"_a, "datagrams"_a, "deadline_ns"_a, "limit"_a = 0, "ahead"_a = 0, "pace_count"_a = 0,
           "pace_ns"_a = 0, "file"_a = -1, "record"_a = false, "numbered"_a = true, "marked"_a = false,
-          "discard"_a = false, "spin"_a = false, "patience_ns"_a = 0, "segment"_a = 0);
+          "discard"_a = false, "spin"_a = false, "patience_ns"_a = 0, "segment"_a = 0, "period_ns"_a = 0.0);
   nb::class_<Buffers>(module, "Buffers")
       .def(
           "__init__",

@@ -200,7 +200,11 @@ int connect_transact(Slot &slot, const Transfer &transfer, const ConnectPlan &pl
   Connector connector(plan);
   while (meter.await_run() && !meter.expired() && !meter.transacted_all()) {
     meter.keep_pace();
-    const std::uint64_t start = read_clock(CLOCK_MONOTONIC);
+    if (!meter.await_turn()) {
+      meter.look();
+      continue;
+    }
+    const std::uint64_t start = meter.due() != 0 ? meter.due() : read_clock(CLOCK_MONOTONIC);
     const Outcome outcome = ask_once(meter, transfer, connector, questions, answers);
     if (outcome == Outcome::failed) {
       return ending(meter, outcome);

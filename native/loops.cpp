@@ -72,8 +72,10 @@ class Requester {
   Outcome fill() {
     while (!under_way_.full() && meter_.may_ask(under_way_.count())) {
       meter_.keep_pace();
-      const bool fresh = last_ != 0 && transfer_.ahead == 0 && transfer_.pace_count == 0;
-      under_way_.add(fresh ? last_ : read_clock(CLOCK_MONOTONIC));
+      if (!meter_.await_turn()) {
+        return Outcome::done;
+      }
+      under_way_.add(start_of_next());
       if (numbered()) {
         questions_.current()[0] = static_cast<std::byte>(++number_);
       }
@@ -116,6 +118,15 @@ class Requester {
   }
 
  private:
+  // On a schedule when it should have started, else when the response before it came, where it starts then.
+  [[nodiscard]] std::uint64_t start_of_next() const {
+    if (meter_.due() != 0) {
+      return meter_.due();
+    }
+    const bool fresh = last_ != 0 && transfer_.ahead == 0 && transfer_.pace_count == 0;
+    return fresh ? last_ : read_clock(CLOCK_MONOTONIC);
+  }
+
   Meter &meter_;
   const Transfer &transfer_;
   Buffers &questions_;

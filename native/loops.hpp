@@ -31,6 +31,7 @@ struct Transfer {
   bool spin = false;     // who receives asks again and again instead of sleeping
   std::uint64_t patience_ns =
       0;                      // after which who spins gives a datagram up, as a time-out of the socket does; 0: never
+  double period_ns = 0;       // between the starts of two operations, which keep to a schedule; 0: there is none
   std::uint32_t segment = 0;  // what one buffer's bytes are cut into on a socket with UDP_SEGMENT; 0: nothing
 };
 

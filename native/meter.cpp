@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -36,6 +37,7 @@ bool Meter::await_run() {
     return true;
   }
   publish_state(slot_, State::paused);
+  begun_ = 0;
   Order seen = order();  // read once a round: a run that is over before it was noticed must not be taken for an end
   while (seen == Order::pause && !expired()) {
     look();
@@ -57,17 +59,52 @@ void Meter::keep_pace() {
     return;
   }
   in_interval_ = 1;
-  // No longer than until the deadline, and the tick by which the coarse clock may be late to see it.
-  const std::uint64_t wake =
-      next_interval_ > transfer_.deadline_ns ? transfer_.deadline_ns + coarse_tick_ns : next_interval_;
-  timespec until{};
-  until.tv_sec = static_cast<time_t>(wake / second_ns);
-  until.tv_nsec = static_cast<long>(wake % second_ns);
+  const timespec until = wake_time(next_interval_);
   while (!quitting() && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
     look();
   }
   // What was missed is not made up for by a burst.
   next_interval_ = std::max(next_interval_, read_clock(CLOCK_MONOTONIC) - transfer_.pace_ns) + transfer_.pace_ns;
+}
+
+bool Meter::await_due() {
+  const std::uint64_t now = read_clock(CLOCK_MONOTONIC);
+  if (begun_ == 0) {
+    begun_ = now;
+    turns_ = 0;
+    prctl(PR_SET_TIMERSLACK, 1UL);  // of this thread, in ns; else it oversleeps by 50 us
+  }
+  due_ = begun_ + static_cast<std::uint64_t>(static_cast<double>(turns_) * transfer_.period_ns);
+  if (due_ > now) {
+    if (transfer_.spin) {
+      spin_until(due_);
+    } else {
+      const timespec until = wake_time(due_);
+      while (order() == Order::run && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+        look();
+      }
+    }
+  }
+  if (order() != Order::run || expired()) {
+    return false;
+  }
+  ++turns_;
+  return true;
+}
+
+void Meter::spin_until(std::uint64_t time) {
+  while (order() == Order::run && !expired() && read_clock(CLOCK_MONOTONIC) < time) {
+    look();
+  }
+}
+
+timespec Meter::wake_time(std::uint64_t wanted) const {
+  // The tick is that by which the coarse clock may be late to see the deadline.
+  const std::uint64_t wake = wanted > transfer_.deadline_ns ? transfer_.deadline_ns + coarse_tick_ns : wanted;
+  timespec time{};
+  time.tv_sec = static_cast<time_t>(wake / second_ns);
+  time.tv_nsec = static_cast<long>(wake % second_ns);
+  return time;
 }
 
 int Meter::end(int error) {

@@ -70,6 +70,12 @@ class Meter {
   // Waits for the next interval where operations are paced and this one's are done; to be called before each.
   void keep_pace();
 
+  // Waits until the next operation of a schedule should start; one that is late starts at once. False where the order
+  // is no longer `run`. The schedule begins anew after a pause.
+  [[nodiscard]] bool await_turn() { return transfer_.period_ns <= 0 || await_due(); }
+  // When the operation at hand should have started; 0 where there is no schedule.
+  [[nodiscard]] std::uint64_t due() const { return due_; }
+
   int end(int error);
 
  private:
@@ -78,6 +84,10 @@ class Meter {
     shared.store(mine, std::memory_order_relaxed);
   }
   void take_edge(std::uint32_t asked);
+  bool await_due();
+  // What a clock shows then, or soon after the deadline if that comes first.
+  [[nodiscard]] timespec wake_time(std::uint64_t wanted) const;
+  void spin_until(std::uint64_t time);
 
   Slot &slot_;
   const Transfer &transfer_;
@@ -92,6 +102,9 @@ class Meter {
   std::uint64_t copied_ = 0;
   std::uint64_t next_interval_ = 0;
   std::uint32_t in_interval_ = 0;
+  std::uint64_t begun_ = 0;  // when the schedule began
+  std::uint64_t turns_ = 0;  // since then
+  std::uint64_t due_ = 0;
 };
 
 }  // namespace pathgauge

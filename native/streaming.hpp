@@ -33,6 +33,10 @@ int send_by(Slot &slot, const Transfer &transfer, Call call) {
   Meter meter(slot, transfer);
   while (meter.await_run() && !meter.expired() && !meter.sent_all()) {
     meter.keep_pace();
+    if (!meter.await_turn()) {
+      meter.look();
+      continue;
+    }
     const std::uint64_t start = transfer.record ? read_clock(CLOCK_MONOTONIC) : 0;
     const Moved moved = call(meter);
     if (moved.bytes >= 0) {

@@ -14,7 +14,7 @@ from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire
 from pathgauge.quantities import nearest, quoted
-from pathgauge.traffic import methods
+from pathgauge.traffic import load, methods
 from pathgauge.traffic.kind import FAIRNESS, TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
@@ -237,6 +237,7 @@ def _check_variants(request: Request, tests: Sequence[TestKind]) -> None:
         for variant in variants:
             parameters = msgspec.structs.replace(request.parameters, **variant)
             methods.check(kind, parameters)
+            load.check(kind, parameters)
             if kind.transport == "udp":
                 _check_datagrams(kind, parameters)
 

@@ -323,6 +323,8 @@ OPTIONS: dict[str, Option] = {
         _parameter("request-size", "SIZE", "bytes of each request", quantities.parse_size, "1"),
         _parameter("response-size", "SIZE", "bytes of each response", quantities.parse_size, "1"),
         _parameter("burst", "N", "requests in flight beyond the one awaited (netperf's -b)", _burst, "0"),
+        _parameter("rate", "RATE", "start so many transactions, or bits of a stream, in a second; latency counts "
+                   "from when each should have started", quantities.parse_load, "as many as go"),
         _parameter("local-buffer", "SIZE", "bytes of the client's socket buffers", quantities.parse_size, _KERNEL),
         _parameter("remote-buffer", "SIZE", "bytes of the server's socket buffers", quantities.parse_size, _KERNEL),
         _parameter("nodelay", "", "switch Nagle's algorithm off (TCP_NODELAY)", quantities.parse_switch, "off"),

@@ -33,6 +33,8 @@ _BOOLEANS = {"on": True, "yes": True, "true": True, "1": True, "off": False, "no
 
 _LONGEST_QUOTE = 60
 _LONGEST_FILE = 4096
+_COUNTS = {"k": 10**3, "m": 10**6, "g": 10**9}
+LEAST_LOAD, GREATEST_LOAD = 0.1, 1e12
 LEAST_RATE = 8_000  # what a wire can be shaped to: see paths/shaping.py
 GREATEST_RATE = 34 * 10**9
 GREATEST_SIZE = 2**30
@@ -93,6 +95,16 @@ def parse_rate(text: str) -> int:
     if not LEAST_RATE <= rate <= GREATEST_RATE:
         raise UserError(f"rate {quoted(text)} is out of range: it must be from 8kbit to 34gbit", hint=hint)
     return round(rate)
+
+
+def parse_load(text: str) -> float:
+    """So many in a second, of bits or transactions as the test counts: `10k`, `500`, `100mbit`."""
+    hint = "type transactions a second, as 10k, or for a stream a rate, as 100mbit"
+    number, unit = _number(text, "rate", hint)
+    load = number * _scale(text, unit.lower(), _RATE_UNITS | _COUNTS, "rate", hint)
+    if not LEAST_LOAD <= load <= GREATEST_LOAD:
+        raise UserError(f"rate {quoted(text)} is out of range: it must be from 0.1 to 1000G", hint=hint)
+    return load
 
 
 def parse_size(text: str) -> int:

@@ -167,6 +167,35 @@ void a_deadline_ends_an_interval() {
   }
 }
 
+// By a schedule: no faster, no slower, and what a pause took is not made up for.
+void a_schedule_is_kept(bool spin) {
+  const Desk desk;
+  const Pair pair = connected(Wire::udp);
+  Buffers buffers({.size = 10});
+  Transfer paced = over(pair.one, Wire::udp);
+  paced.period_ns = 1'000'000;
+  paced.spin = spin;
+  Job job(desk[0], [&] { return send_stream(desk[0], paced, buffers); });
+  for (int run = 0; run < 2; ++run) {
+    const std::uint64_t before = desk[0].messages_sent.load();
+    const std::uint64_t start = pathgauge::read_clock(CLOCK_MONOTONIC);
+    give_order(desk[0], Order::run);
+    await([&] { return desk[0].messages_sent.load() >= before + 30; }, "it goes on");
+    const std::uint64_t took = pathgauge::read_clock(CLOCK_MONOTONIC) - start;
+    const std::uint64_t sent = desk[0].messages_sent.load() - before;
+    require(sent <= took / 1'000'000 + 2, "no more is sent than is due");
+    give_order(desk[0], Order::pause);
+    require(wait_state(desk[0], State::paused, 10), "it pauses");
+    nap(20'000);
+  }
+  require(job.stop() == 0, "it ends");
+}
+
+void schedules_are_kept() {
+  a_schedule_is_kept(false);
+  a_schedule_is_kept(true);
+}
+
 void a_nudge_ends_an_interval() {
   const Desk desk;
   const Pair pair = connected(Wire::udp);
@@ -191,6 +220,7 @@ std::vector<Case> stream_cases() {
       {"streams: marks and empty datagrams", marks_and_empty_datagrams},
       {"streams: paced", operations_are_paced},
       {"streams: a deadline ends an interval", a_deadline_ends_an_interval},
+      {"streams: schedules", schedules_are_kept},
       {"streams: a nudge ends an interval", a_nudge_ends_an_interval},
   };
 }

@@ -1,4 +1,4 @@
-"""TCP_CRR, TCP_CC and `--burst`, from the command line to the document."""
+"""TCP_CRR, TCP_CC, `--burst` and `--rate`, from the command line to the document."""
 
 import json
 from pathlib import Path
@@ -63,6 +63,31 @@ def test_datagrams_in_flight_and_copies_at_once() -> None:
     document = measure("host", "macvlan", "--copies", "2", "--parallel", "--test", "TCP_CRR", "--ipv6", *BRIEF)
     assert document["ended"] == "complete"
     assert all(0 < row["fairness"] <= 1 for row in document["slices"])
+
+
+@pytest.mark.parametrize("test", ["TCP_RR", "UDP_RR", "TCP_CRR"])
+def test_transactions_keep_to_a_rate(test: str) -> None:
+    document = measure("host", "macvlan", "--test", test, "--rate", "300", *BRIEF)
+    found = [row for row in document["slices"] if row["void"] is None]
+    rate = sum(row["transactions"] for row in found) / sum(row["local_seconds"] for row in found)
+    assert rate == pytest.approx(300, rel=0.25), "slices of 20 ms, at whose ends a transaction more or less counts"
+    assert {each["parameters"]["rate"] for each in document["tests"]} == {300}
+
+
+@pytest.mark.parametrize(("test", "more"), [("TCP_STREAM", ()), ("UDP_STREAM", ("--send-method", "gso"))])
+def test_streams_keep_to_a_rate(test: str, more: tuple[str, ...]) -> None:
+    document = measure("host", "--test", test, "--vary", "rate=20mbit,40mbit", "--slice", "100ms", *more, *BRIEF[:4])
+    (row,) = rows(document, "goodput")
+    assert row["baseline"]["estimate"] == pytest.approx(20e6, rel=0.1)
+    assert row["candidate"]["estimate"] == pytest.approx(40e6, rel=0.1)
+
+
+def test_a_rate_that_no_path_keeps_is_told_and_counts_as_latency() -> None:
+    document = measure("host", "again=host", "--test", "TCP_RR", "--rate", "9m", *BRIEF)
+    assert any("a second were asked" in warning for warning in document["warnings"])
+    plain = measure("host", "again=host", "--test", "TCP_RR", *BRIEF)
+    medians = [rows(each, "latency_p50")[0]["baseline"]["estimate"] for each in (document, plain)]
+    assert medians[0] > 10 * medians[1]
 
 
 def test_what_does_not_go_together_is_told() -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 
 from pathgauge import _native
+from pathgauge.endpoints import methods
 from pathgauge.endpoints.messages import Connect, SocketOptions, Work
 
 IPV6_TCLASS = 67  # missing from Python's socket module on some systems
@@ -31,7 +32,9 @@ def answer(board: _native.Board, slot: int, listener: socket.socket, work: Work)
 
 
 def _transfer(descriptor: int, work: Work) -> _native.Transfer:
-    return _native.Transfer(fd=descriptor, datagrams=False, deadline_ns=work.deadline_ns)
+    return _native.Transfer(
+        fd=descriptor, datagrams=False, deadline_ns=work.deadline_ns, period_ns=methods.period_ns(work)
+    )
 
 
 def _buffers(work: Work) -> list[_native.Buffers]:

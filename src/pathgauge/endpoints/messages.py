@@ -36,7 +36,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Which loop an end runs over its socket. Sizes in bytes, the deadline in CLOCK_MONOTONIC ns, cpu None for any,
     the quota in CPUs. `method` is how a stream is sent or received, by the option's name for it; `spin`: a reader does
     not sleep; `low_water`: so many bytes wake one that does; `ahead`: so many requests beyond the one awaited are in
-    flight. `connect` and `accept` make a connection for each transaction; with sizes of 0 nothing is sent.
+    flight; `rate`: so many transactions, or bits of a stream, are started in a second. `connect` and `accept` make a
+    connection for each transaction; with sizes of 0 nothing is sent.
     """
 
     loop: Literal["send", "receive", "request", "respond", "connect", "accept"]
@@ -49,6 +50,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     spin: bool = False
     low_water: int | None = None
     ahead: int = 0
+    rate: float | None = None
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):

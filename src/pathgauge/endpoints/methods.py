@@ -70,14 +70,22 @@ def _send(board: _native.Board, slot: int, made: socket.socket, work: Work, room
     size = work.first_size * (_segments(work.first_size) if work.method == "gso" else 1)
     width = 1 if work.method == "splice" else _ring(room, size)
     file = _filled(size * width) if work.method == "sendfile" else -1
+    bits = 8 * size * (_native.MOST_AT_ONCE if work.method == "batch" else 1)
     try:
-        SENDERS[work.method](board, slot, _transfer(made, work, file), _native.Buffers(size, width))
+        SENDERS[work.method](board, slot, _transfer(made, work, bits, file), _native.Buffers(size, width))
     finally:
         if file >= 0:
             os.close(file)
 
 
-def _transfer(made: socket.socket, work: Work, file: int = -1) -> _native.Transfer:
+def period_ns(work: Work, share: int = 1) -> float:
+    """From the start of one operation to that of the next, which does so much of what the rate counts; 0 without a
+    rate.
+    """
+    return 0.0 if work.rate is None else 1e9 * share / work.rate
+
+
+def _transfer(made: socket.socket, work: Work, share: int = 1, file: int = -1) -> _native.Transfer:
     datagrams = made.type == socket.SOCK_DGRAM
     return _native.Transfer(
         fd=made.fileno(),
@@ -89,6 +97,7 @@ def _transfer(made: socket.socket, work: Work, file: int = -1) -> _native.Transf
         patience_ns=int(SILENCE_SECONDS * 1e9) if datagrams and work.loop == "request" else 0,
         segment=work.first_size if work.method == "gso" else 0,
         ahead=work.ahead,
+        period_ns=period_ns(work, share),
     )
 
 

@@ -136,6 +136,7 @@ class EngineArm:
             spin=given.wait == "spin",
             low_water=None if active else self._low_water,
             ahead=given.burst if "burst" in self.kind.parameters else 0,
+            rate=given.rate if active else None,
         )
 
     def open(self) -> None:

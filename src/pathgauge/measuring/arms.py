@@ -89,8 +89,8 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
             )
         if not is_plain(kind, asked):
             raise UserError(
-                "methods of sending, receiving and waiting are for pathgauge's own ends, not for a netserver",
-                hint="leave out send-method, receive-method, wait and low-water",
+                "methods, ways to wait and rates are for pathgauge's own ends, not for a netserver",
+                hint="leave out send-method, receive-method, wait, low-water and rate",
             )
         local = placed(msgspec.structs.replace(asked, remote_cpu=None)).local_cpu
         parameters = msgspec.structs.replace(asked, local_cpu=local)

@@ -20,8 +20,9 @@ from pathgauge.measuring.observer import Observer, Progress
 from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import SLICE_SECONDS
 from pathgauge.paths.lab import Lab
-from pathgauge.results.document import Comparison, Environment, Result
+from pathgauge.results.document import Comparison, Environment, Result, Slice
 from pathgauge.results.environment import collect
+from pathgauge.traffic import load
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.registry import TESTS
@@ -182,13 +183,19 @@ class Run:
                         f"{test} on {arm.name}: {option} {asked} was asked, the kernel gave {got // 2} bytes; "
                         "see sysctl net.core.wmem_max net.core.rmem_max"
                     )
-            self._warn_of_copies(test, arm.name, outcome)
+            rows = [measured.row for block in outcome.blocks for measured in block.slices.get(arm.name, ())]
+            self._warn_of_copies(test, arm.name, rows)
+            rate, started = arm.parameters.rate, load.missed(kind, arm.parameters, rows)
+            if started is not None:
+                self.warn(
+                    f"{test} on {arm.name}: {rate:,.4g} a second were asked, {started:,.4g} were started; "
+                    "how long the others waited is part of their latency"
+                )
         if any(arm.parameters.local_cpu == arm.parameters.remote_cpu for arm in arms):
             self.warn("both ends share one CPU: what one end gains the other loses")
 
-    def _warn_of_copies(self, test: str, name: str, outcome: Outcome) -> None:
+    def _warn_of_copies(self, test: str, name: str, rows: Sequence[Slice]) -> None:
         """Say how much of what was sent by zerocopy the kernel copied after all."""
-        rows = [measured.row for block in outcome.blocks for measured in block.slices.get(name, ())]
         sends = sum(row.zerocopy_sends or 0 for row in rows)
         copied = sum(row.zerocopy_copied or 0 for row in rows)
         if copied:

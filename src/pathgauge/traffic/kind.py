@@ -54,7 +54,7 @@ LATENCY_METRICS = (
 )
 
 PLACEMENT = frozenset(
-    {"local_buffer", "remote_buffer", "dscp", "local_cpu", "remote_cpu", "local_quota", "remote_quota", "ipv6"}
+    {"local_buffer", "remote_buffer", "dscp", "local_cpu", "remote_cpu", "local_quota", "remote_quota", "ipv6", "rate"}
 )
 CONNECTIONS = PLACEMENT
 STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}

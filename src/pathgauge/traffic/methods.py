@@ -23,6 +23,7 @@ PLAIN: Mapping[str, str | None] = {
     "receive_method": "copy",
     "wait": "block",
     "low_water": None,
+    "rate": None,
 }
 LARGEST_PIPE = 1 << 20  # bytes; what a pipe may hold without privilege
 

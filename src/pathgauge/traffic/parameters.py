@@ -6,9 +6,9 @@ import msgspec
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of one test on one path; None leaves the choice to the test or to the kernel.
 
-    Sizes and buffers in bytes, quotas in CPUs, `burst` in requests beyond the one awaited. `local` is the client's end,
-    `remote` the server's, as in netperf. The field names, with `-` for `_`, are the option names of the command line
-    and the keys of `--vary` and `--set`.
+    Sizes and buffers in bytes, quotas in CPUs, `burst` in requests beyond the one awaited, `rate` in bit/s or
+    transactions/s. `local` is the client's end, `remote` the server's, as in netperf. The field names, with `-` for
+    `_`, are the option names of the command line and the keys of `--vary` and `--set`.
     """
 
     send_size: int | None = None
@@ -16,6 +16,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     request_size: int = 1
     response_size: int = 1
     burst: int = 0
+    rate: float | None = None
     local_buffer: int | None = None
     remote_buffer: int | None = None
     nodelay: bool = False
