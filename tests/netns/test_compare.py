@@ -24,7 +24,7 @@ from pathgauge.paths.types import BuiltPath, WireSpec
 from pathgauge.results.document import Comparison, Result
 from pathgauge.results.latency import Histogram
 from pathgauge.traffic.parameters import Parameters
-from pathgauge.traffic.registry import TESTS
+from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
 from tests.netns.lab_processes import run
 from tests.netns.runs import QUICK, Document, Running, compare, measure, rows
 
@@ -106,8 +106,8 @@ def test_every_test_and_metric_is_in_the_document(result: Result) -> None:
     assert result.ended == "complete"
     assert result.command[:4] == ["pathgauge", "compare", "host", "macvlan"]
     assert [path.name for path in result.paths] == ["host", "macvlan"]
-    assert [test.test for test in result.tests] == list(TESTS)
-    for kind in TESTS.values():
+    assert [test.test for test in result.tests] == list(DEFAULT_TESTS)
+    for kind in (TESTS[name] for name in DEFAULT_TESTS):
         found = {row.metric: row for row in result.comparisons if row.test == kind.name}
         assert tuple(found) == kind.metrics
         assert [name for name, row in found.items() if row.primary] == [kind.primary]
@@ -218,7 +218,7 @@ def test_text_in_a_pipe_is_plain_lines(whole: tuple[Path, str]) -> None:
     _, text = whole
     assert CONTROL.search(text) is None
     assert text.startswith("lab ready in ")
-    for name in TESTS:
+    for name in DEFAULT_TESTS:
         assert len(re.findall(rf"^{name}: macvlan .* against host ", text, re.MULTILINE)) == 1
     assert text.endswith(f"written: {whole[0]}\n")
 

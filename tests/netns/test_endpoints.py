@@ -51,7 +51,7 @@ def test_every_test_moves_payload_through_its_devices(engine: Engine, test: str,
     row = under.measure(0.005, 0.05).row
     under.close()
     assert row.void is None
-    assert row.bytes_received > 0
+    assert (row.bytes_received > 0) is (test != "TCP_CC")
     assert row.local_seconds == pytest.approx(0.05, abs=0.04)
     assert row.cpu_local_seconds is not None
     assert 0 < row.cpu_local_seconds < 0.1
@@ -59,8 +59,7 @@ def test_every_test_moves_payload_through_its_devices(engine: Engine, test: str,
         assert row.transactions > 10
     if TESTS[test].transport == "tcp":
         assert row.total_bytes_sent == row.total_bytes_received or TESTS[test].pattern == "transactions"
-        assert row.mss is not None
-        assert row.mss in (1448, 1428)
+        assert row.mss in ((None,) if TESTS[test].connects else (1448, 1428))
     else:
         assert row.mss is None
 
