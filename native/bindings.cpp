@@ -42,6 +42,7 @@ using pathgauge::Transfer;
 constexpr double longest_wait = 3600;
 constexpr std::uint32_t most_ahead = 65536;
 constexpr std::uint64_t longest_pace_ns = std::uint64_t{1} << 62U;  // so that no clock's sum with it overflows
+constexpr std::uint64_t longest_delay_ns = 100'000'000'000U;
 constexpr double longest_period_ns = 1e12;
 constexpr std::size_t most_slots = 1U << 20U;
 
@@ -276,5 +277,14 @@ NB_MODULE(_native, module) {
   bind_board(module);
   bind_what_moves(module);
   bind_loops(module);
-  module.def("relay", &pathgauge::relay, "one"_a, "other"_a, nb::call_guard<nb::gil_scoped_release>());
+  module.def(
+      "relay",
+      [](int one, int other, std::uint64_t delay_ns, std::uint64_t jitter_ns) {
+        if (delay_ns > longest_delay_ns || jitter_ns > delay_ns) {
+          throw std::out_of_range("a delay is at most 10^11 ns, a jitter no more than the delay");
+        }
+        const nb::gil_scoped_release released;
+        pathgauge::relay(one, other, {.delay_ns = delay_ns, .jitter_ns = jitter_ns});
+      },
+      "one"_a, "other"_a, "delay_ns"_a = 0, "jitter_ns"_a = 0);
 }

@@ -106,9 +106,10 @@ class ConnectPlan:
         options: list[tuple[int, int, int]] = ...,
     ) -> None: ...
 
-def relay(one: int, other: int) -> None:
+def relay(one: int, other: int, delay_ns: int = 0, jitter_ns: int = 0) -> None:
     """Pass packets on, both ways, between two descriptors that do not block, such as those of tun devices, until one of
-    them is at its end or fails.
+    them is at its end or fails; so late, give or take the jitter, in the order in which they came. IndexError for a
+    delay of more than 100 s and a jitter of more than the delay.
     """
 
 def send_stream(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...

@@ -9,6 +9,7 @@
 
 #include "cases.hpp"
 #include "ends.hpp"
+#include "meter.hpp"
 #include "relay.hpp"
 
 namespace trial {
@@ -16,11 +17,12 @@ namespace {
 
 // The relay between two pairs; it ends when the outer end of the first is gone.
 struct Relayed {
+  pathgauge::Length length{};
   Pair left = packets(1 << 18);
   Pair right = packets(1 << 18);
   Desk desk{1};
   Job job{desk[0], [this] {
-            pathgauge::relay(left.two.get(), right.one.get());
+            pathgauge::relay(left.two.get(), right.one.get(), length);
             return 0;
           }};
 };
@@ -60,6 +62,34 @@ void what_there_is_no_room_for_is_dropped() {
   end(relayed);
 }
 
+// None comes before its time, none overtakes another, and none is lost, whatever the jitter.
+void packets_are_delayed() {
+  constexpr std::uint64_t delay = 30'000'000;
+  Relayed relayed{.length = {.delay_ns = delay, .jitter_ns = delay / 2}};
+  std::vector<std::byte> got(10);
+  const std::uint64_t start = pathgauge::read_clock(CLOCK_MONOTONIC);
+  for (unsigned number = 0; number < 50; ++number) {
+    const auto mark = static_cast<std::byte>(number);
+    require(send(relayed.left.one.get(), &mark, 1, 0) == 1, "sent");
+  }
+  for (unsigned number = 0; number < 50; ++number) {
+    require(receive(relayed.right.two, got) == 1 && got[0] == static_cast<std::byte>(number), "in the order");
+  }
+  const std::uint64_t took = pathgauge::read_clock(CLOCK_MONOTONIC) - start;
+  require(took >= delay / 2, "and late");
+  require(send(relayed.right.two.get(), got.data(), 1, 0) == 1, "one is under way back when it ends");
+  end(relayed);
+}
+
+void a_long_way_has_an_end() {
+  Relayed relayed{.length = {.delay_ns = 3'600'000'000'000}};
+  const std::vector<std::byte> packet(100'000);
+  for (int turn = 0; turn < 1000; ++turn) {  // more than there is room for
+    std::ignore = send(relayed.left.one.get(), packet.data(), packet.size(), MSG_DONTWAIT);
+  }
+  end(relayed);
+}
+
 void no_descriptor_ends_it() {
   const Pair pair = packets(1 << 16);
   pathgauge::relay(-1, pair.one.get());
@@ -70,8 +100,8 @@ void no_descriptor_ends_it() {
 
 std::vector<Case> relay_cases() {
   return {
-      {"relay: both ways", packets_pass_both_ways},
-      {"relay: no room", what_there_is_no_room_for_is_dropped},
+      {"relay: both ways", packets_pass_both_ways},    {"relay: delayed", packets_are_delayed},
+      {"relay: a long way", a_long_way_has_an_end},    {"relay: no room", what_there_is_no_room_for_is_dropped},
       {"relay: no descriptor", no_descriptor_ends_it},
   };
 }

@@ -17,6 +17,7 @@ from pathgauge.paths.namespaces import inside
 from pathgauge.paths.spec import parse_paths
 from pathgauge.paths.types import BuiltPath, WireSpec
 
+SO_RCVBUFFORCE = 33  # missing from Python's socket module
 SENT = 4000
 TRACKING = """table inet other {
 chain output {
@@ -28,11 +29,8 @@ ct state new counter
 
 
 def has_netem() -> bool:
-    try:
-        Lab.build(parse_paths(["host"]), WireSpec(delay=0.001)).close()
-    except MissingFeature:
-        return False
-    return True
+    with Lab.build(parse_paths(["host"]), WireSpec(delay=0.001)) as lab:
+        return lab.wire_facts["delay_by"] == "netem"
 
 
 def udp() -> socket.socket:
@@ -219,18 +217,48 @@ def test_an_htb_holds_the_rate_as_a_tbf_does(loss: float | None) -> None:
 
 
 @pytest.mark.kernel
-def test_a_wire_of_some_length() -> None:
-    if not has_netem():
-        with pytest.raises(MissingFeature, match="no netem") as caught:
-            Lab.build(parse_paths(["host"]), WireSpec(delay=0.005))
-        assert "sch_netem" in caught.value.hint
-        pytest.skip("kernel lacks netem")
-    wire = WireSpec(rate=10**9, delay=0.02, jitter=0.001, reorder=0.01)
-    with Lab.build(parse_paths(["host", "x=macvlan:delay=50ms"]), wire) as lab:
-        assert (lab.wire_facts["delay"], lab.wire_facts["queue_discipline"]) == (0.02, "netem")
-        for name, least in (("host", 0.036), ("x", 0.096)):
+@pytest.mark.parametrize("kind", ["host", "macvlan", "moved"])
+def test_a_wire_of_some_length(kind: str) -> None:
+    by = "netem" if has_netem() else "relay"
+    wire = WireSpec(rate=10**9, delay=0.02, jitter=0.001)
+    with Lab.build(parse_paths([kind, "x=macvlan:delay=50ms"]), wire) as lab:
+        assert (lab.wire_facts["delay"], lab.wire_facts["delay_by"]) == (0.02, by)
+        assert lab.wire_facts["queue_discipline"] == ("netem" if by == "netem" else "tbf")
+        for name, least in ((kind, 0.036), ("x", 0.096)):
             with ends(lab.paths[name]) as (client, server):
                 started = time.monotonic()
                 assert reached(client, server)
                 assert reached(server, client)
                 assert least < time.monotonic() - started < least + 0.1
+
+
+@pytest.mark.parametrize("kind", ["host", "bridge"])
+def test_a_long_wire_loses_and_keeps_the_order(kind: str) -> None:
+    with Lab.build(parse_paths([kind]), WireSpec(delay=0.005, jitter=0.005, loss=0.2)) as lab:
+        assert lab.wire_facts["loss_by"] == ("netem" if has_netem() else "nftables")
+        with ends(lab.paths[kind]) as (client, server):
+            server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)  # all may come at once
+            assert 0.75 < arrived(client, server) / SENT < 0.85
+    if not has_netem():  # whose jitter lets packets overtake
+        with Lab.build(parse_paths([kind]), WireSpec(delay=0.005, jitter=0.005)) as lab:
+            path = lab.paths[kind]
+            with ends(path) as (client, server):
+                assert reached(client, server)  # and the neighbour is known
+                server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+                for number in range(500):
+                    client.sendto(number.to_bytes(2, "big"), (path.server_addresses["ipv4"], server.getsockname()[1]))
+                server.settimeout(2)
+                came = [int.from_bytes(server.recv(2), "big") for _ in range(500)]
+        assert came == sorted(came)
+
+
+@pytest.mark.kernel
+def test_packets_that_overtake_need_netem() -> None:
+    wire = WireSpec(rate=10**9, delay=0.002, reorder=0.5)
+    if has_netem():
+        with Lab.build(parse_paths(["host"]), wire) as lab:
+            assert (lab.wire_facts["reorder"], lab.wire_facts["delay_by"]) == (0.5, "netem")
+    else:
+        with pytest.raises(MissingFeature, match="no netem") as caught:
+            Lab.build(parse_paths(["host"]), wire)
+        assert "sch_netem" in caught.value.hint

@@ -55,3 +55,8 @@ def test_no_thread_and_no_descriptor_is_left() -> None:
     loop_rate(TESTS["UDP_RR"], complete("UDP_RR"))
     assert (len(list(Path("/proc/self/fd").iterdir())), threading.active_count()) == before
     assert os.sched_getaffinity(0) == own
+
+
+def test_requests_in_flight_at_once_raise_it() -> None:
+    one, many = (loop_rate(TESTS["TCP_RR"], complete("TCP_RR", burst=burst)) for burst in (0, 16))
+    assert many > 1.2 * one

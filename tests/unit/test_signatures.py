@@ -275,6 +275,18 @@ def test_a_bridge_filters_the_family_that_it_is_told_to(call: str, ipv6: bool, s
     assert bool(signs_of("bridge-netfilter", found)) is said
 
 
+@pytest.mark.parametrize(("nodelay", "burst", "name"), [(False, 8, "nagle"), (True, 8, "tinygrams"), (False, 0, None)])
+def test_requests_in_flight_at_once_meet_nagle(nodelay: bool, burst: int, name: str | None) -> None:
+    given = {"request_size": 1000, "burst": burst, "nodelay": nodelay}
+    other = facts("fast", test="TCP_RR", parameters=given | {"nodelay": not nodelay}, tcp={"snd_mss": 1448})
+    found = case(facts(test="TCP_RR", parameters=given, tcp={"snd_mss": 1448}), other)
+    told = {each: signs_of(each, found) for each in ("nagle", "tinygrams")}
+    assert [each for each, signs in told.items() if signs] == ([name] if name else [])
+    if name:
+        assert "requests of 1000 bytes" in told[name][0].words
+        assert weigh(told[name]) > 0.3
+
+
 def test_a_router_is_no_bridge() -> None:
     settings = {"between.sysctl.net.bridge.bridge-nf-call-iptables": "1", "between.sysctl.net.ipv4.ip_forward": "1"}
     routed = tuple(each for each in BRIDGE if each.kind != "bridge")

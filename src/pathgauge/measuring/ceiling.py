@@ -32,7 +32,8 @@ def loop_rate(kind: TestKind, parameters: Parameters) -> float:
     """
     cpus = parameters.local_cpu, parameters.remote_cpu
     if kind.pattern == "transactions":
-        return _rate(kind.pattern, kind.transport, parameters.request_size, parameters.response_size, cpus)
+        sizes = parameters.request_size, parameters.response_size
+        return _rate(kind.pattern, kind.transport, *sizes, cpus, parameters.burst)
     sizes = parameters.send_size or 1, parameters.receive_size or LARGEST
     return _rate(kind.pattern, kind.transport, *sizes, cpus if kind.active == "local" else (cpus[1], cpus[0]))
 
@@ -44,6 +45,7 @@ def _rate(
     first: int,
     second: int,
     cpus: tuple[int | None, int | None],
+    ahead: int = 0,
 ) -> float:
     board, memory = _board()
     sort = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_SEQPACKET
@@ -55,7 +57,9 @@ def _rate(
         cpu = cpus[slot]
         if cpu is not None:
             os.sched_setaffinity(0, {cpu})  # of this thread
-        transfer = _native.Transfer(fd=ends[slot].fileno(), datagrams=transport == "udp", deadline_ns=deadline)
+        transfer = _native.Transfer(
+            fd=ends[slot].fileno(), datagrams=transport == "udp", deadline_ns=deadline, ahead=ahead
+        )
         if pattern == "stream":
             move = (_native.send_stream, _native.receive_stream)[slot]
             move(board, slot, transfer, _native.Buffers(sizes[slot]))

@@ -188,7 +188,7 @@ class Run:
             rate, started = arm.parameters.rate, load.missed(kind, arm.parameters, rows)
             if started is not None:
                 self.warn(
-                    f"{test} on {arm.name}: {rate:,.4g} a second were asked, {started:,.4g} were started; "
+                    f"{test} on {arm.name}: {rate:,.0f} a second were asked, {started:,.0f} were started; "
                     "how long the others waited is part of their latency"
                 )
         if any(arm.parameters.local_cpu == arm.parameters.remote_cpu for arm in arms):

@@ -88,6 +88,10 @@ class LabSpace:
         """See registry.Space."""
         relay.connect((self.namespace, name), (_own(into).namespace, peer), offload=offload)
 
+    def delay(self, name: str, peer: str, *, into: Space, seconds: float, jitter: float) -> None:
+        """A pair of taps with a relay between them, which hands on what it takes so much later."""
+        relay.delay((self.namespace, name), (_own(into).namespace, peer), seconds, jitter)
+
     def move(self, device: str, *, into: Space) -> None:
         """See registry.Space."""
         with explained(device):

@@ -152,7 +152,7 @@ class Topology:
         wire = Wire(len(self.wires), spec, near, self.new_subnet())
         server = self.spaces[SERVER]
 
-        near.add_pair("veth", wire.lower, wire.far, into=server)
+        wire.lay(near, server)
         near.configure(wire.lower)
         server.configure(wire.far, wire.subnet.addresses(addresses.SERVER))
         for space, device in ((near, wire.lower), (server, wire.far)):

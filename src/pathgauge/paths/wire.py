@@ -1,11 +1,15 @@
-"""A wire of a lab, and what shapes and impairs its ends: a shaper, netem, or nftables where the kernel lacks netem."""
+"""A wire of a lab, and what shapes and impairs it: a shaper, netem; where the kernel lacks that, nftables, which loses
+packets, and a relay in user space, which delays them.
+"""
 
+import errno
 from dataclasses import dataclass
 
 from pathgauge.errors import MissingFeature
 from pathgauge.paths import addresses, disciplines
 from pathgauge.paths.addresses import Subnet
-from pathgauge.paths.refusals import explained
+from pathgauge.paths.refusals import Refused, explained
+from pathgauge.paths.rtnetlink import new_discipline
 from pathgauge.paths.shaping import Shaping, shaping
 from pathgauge.paths.spaces import LabSpace
 from pathgauge.paths.types import WireSpec
@@ -16,12 +20,14 @@ _FASTEST = 5 * 10**9  # bytes/s: what a wire that is not shaped is taken to reac
 _MOST_NETEM_PACKETS = 10_000_000
 _MILLION = 1_000_000
 
-NETEM, NFTABLES = "netem", "nftables"
+NETEM, NFTABLES, RELAY = "netem", "nftables", "relay"
 
 
 @dataclass(slots=True)
 class Wire:
-    """A veth pair, its near end in the namespace `near`, and what was asked of it."""
+    """A veth pair, its near end in the namespace `near`, and what was asked of it; or two taps with a relay between
+    them, where that is what delays.
+    """
 
     number: int
     spec: WireSpec
@@ -29,6 +35,7 @@ class Wire:
     subnet: Subnet
     next_candidate: int = addresses.FIRST_CANDIDATE
     impaired_by: str | None = None
+    relayed: bool = False
 
     @property
     def lower(self) -> str:
@@ -46,6 +53,15 @@ class Wire:
     def rate(self) -> int | None:
         """In bit/s, where it is shaped."""
         return self.spec.rate
+
+    def lay(self, near: LabSpace, far: LabSpace) -> None:
+        """Make its two ends. Raises MachineError."""
+        spec = self.spec
+        self.relayed = spec.delay is not None and spec.reorder is None and not _has_netem(near)
+        if self.relayed:
+            near.delay(self.lower, self.far, into=far, seconds=spec.delay or 0.0, jitter=spec.jitter or 0.0)
+        else:
+            near.add_pair("veth", self.lower, self.far, into=far)
 
     def shape(self, space: LabSpace, device: str) -> None:
         """Make an end of it, wherever that lies now, as slow and as lossy as was asked. Raises MachineError."""
@@ -73,6 +89,7 @@ class Wire:
             "loss": spec.loss,
             "loss_by": self.impaired_by if spec.loss else None,
             "delay": spec.delay,
+            "delay_by": None if spec.delay is None else RELAY if self.relayed else NETEM,
             "jitter": spec.jitter,
             "reorder": spec.reorder,
         }
@@ -80,7 +97,7 @@ class Wire:
     def _netem(self, space: LabSpace, device: str) -> bool:
         """Whether a netem is at the device's root now. Raises MissingFeature where nothing else would do."""
         spec = self.spec
-        if not (spec.delay or spec.loss):
+        if self.relayed or not (spec.delay or spec.loss):
             return False
         delay, jitter = spec.delay or 0.0, spec.jitter or 0.0
         octets = spec.rate / 8 if spec.rate else _FASTEST
@@ -102,6 +119,15 @@ class Wire:
                 raise
             return False
         return True
+
+
+def _has_netem(space: LabSpace) -> bool:
+    """Whether the kernel knows it: then it misses its options, and nothing is made."""
+    try:
+        space.routes.ask(new_discipline(space.routes.number("lo"), NETEM))
+    except Refused as error:
+        return error.errno == errno.EINVAL
+    return True
 
 
 def shaped(spec: WireSpec) -> Shaping | None:

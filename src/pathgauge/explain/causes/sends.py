@@ -54,13 +54,24 @@ def _whole_segments(case: Case) -> Sequence[Knob]:
     return (knobs.parameter("send-size", mss * max(1, round(size / mss))),)
 
 
+def _sent_ahead(case: Case) -> tuple[str, int] | None:
+    """What is sent before what went before it is answered, in a word, and its size in bytes: a stream's sends, requests
+    in flight at once.
+    """
+    given = case.slow.parameters
+    if case.streams:
+        return None if given.send_size is None else ("sends", given.send_size)
+    several = case.kind.transport == "tcp" and "burst" in case.kind.parameters and given.burst > 0
+    return ("requests", given.request_size) if several else None
+
+
 def nagle(case: Case) -> Sequence[Sign]:
-    """A stream of sends below the segment size, with the algorithm on."""
-    facts, mss = case.slow, case.slow.last("snd_mss")
-    size = facts.parameters.send_size
-    if not case.streams or facts.parameters.nodelay or size is None or not mss or size >= mss:
+    """Sends below the segment size, one after the other, with the algorithm on."""
+    facts, mss, sent = case.slow, case.slow.last("snd_mss"), _sent_ahead(case)
+    if facts.parameters.nodelay or sent is None or not mss or sent[1] >= mss:
         return ()
-    signs = [Sign(0.15, f"sends of {size} bytes are below the segment size of {mss:.0f}, and Nagle's algorithm is on")]
+    told = f"{sent[0]} of {sent[1]} bytes are below the segment size of {mss:.0f}, and Nagle's algorithm is on"
+    signs = [Sign(0.15 if case.streams else 0.3, told)]
     if case.fast is not None and case.fast.parameters.nodelay:
         signs.append(Sign(0.6, f"on {case.fast.name} it is off"))
     if (cpu := facts.sender_cpu) is not None and cpu < 1.0 - BUSY:
@@ -91,11 +102,10 @@ def nagle_delayed_ack(case: Case) -> Sequence[Sign]:
 
 def tinygrams(case: Case) -> Sequence[Sign]:
     """Nagle off, and many small packets."""
-    facts, mss = case.slow, case.slow.last("snd_mss")
-    size = facts.parameters.send_size
-    if not case.streams or not facts.parameters.nodelay or size is None or not mss or size >= mss:
+    facts, mss, sent = case.slow, case.slow.last("snd_mss"), _sent_ahead(case)
+    if not facts.parameters.nodelay or sent is None or not mss or sent[1] >= mss:
         return ()
-    signs = [Sign(0.3, f"sends of {size} bytes go out at once, each in a packet of its own (TCP_NODELAY)")]
+    signs = [Sign(0.3, f"{sent[0]} of {sent[1]} bytes go out at once, each in a packet of its own (TCP_NODELAY)")]
     if case.fast is not None and not case.fast.parameters.nodelay:
         signs.append(Sign(0.6, f"on {case.fast.name} TCP may gather them"))
     if (frame := facts.frame) is not None and frame < mss / 2:
