@@ -30,7 +30,7 @@ compare: install ## install, then compare host with macvlan on this machine
 test: lint ## install, lint, check types, run the tests
 	@$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
 
-test-long: install $(DEV_TOOLS) ## netperf's table, output and hostile clients, ours against the stock one (some 4 min)
+test-long: install $(DEV_TOOLS) ## run the tests that take long, most of them against a stock netperf or netserver (some 6 min)
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 test-native: install $(DEV_TOOLS) ## test the native core without Python, under the sanitizers, and count its instructions (some 1 min)

@@ -23,7 +23,8 @@ MINE_6 = ("--device", DEVICE, "--address", "fd70:6761:7567::99/64", "--server", 
 TESTS = ("TCP_STREAM", "TCP_MAERTS", "TCP_RR", "UDP_STREAM", "UDP_RR")
 PATHGAUGE = [sys.executable, "-m", "pathgauge"]
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="devices are made on a device of this namespace: root's")
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="devices are made on a device of this namespace: root's")
+pytestmark = [pytest.mark.long, NEEDS_ROOT]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ PATHGAUGE = [sys.executable, "-m", "pathgauge"]
 PORT = 12998
 TESTS = ("TCP_STREAM", "TCP_MAERTS", "TCP_RR", "UDP_STREAM", "UDP_RR", "TCP_CRR", "TCP_CC")
 
-pytestmark = pytest.mark.usefixtures("require_root")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("require_root")]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathgauge import calibration
 from pathgauge.calibration import Calibrating, holds
 
 
+@pytest.mark.long
 def test_what_is_put_into_the_wire_is_found(require_root: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "SECONDS", 1.0)
     monkeypatch.setattr(calibration, "KNOWN_SECONDS", 60.0)  # it takes 4; a busy host needs longer
