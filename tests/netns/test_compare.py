@@ -339,7 +339,9 @@ def test_loopback_is_a_yardstick_without_a_wire() -> None:
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_example_runs(example: Path) -> None:
-    found = run("compare", "--config", str(example), "--max-time", "4", *QUICK, "--json", "-", "--quiet", check=False)
+    # Of a shaped wire 20 ms show its bucket, which is filled whenever the machine holds a sender up.
+    quick = () if "link-rate" in example.read_text() else QUICK
+    found = run("compare", "--config", str(example), "--max-time", "4", *quick, "--json", "-", "--quiet", check=False)
     assert found.returncode in (0, 1), found.stderr
     document = json.loads(found.stdout)
     assert document["ended"] == "complete"

@@ -11,6 +11,7 @@ from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import (
     MESSAGES_IN_SLICE,
     SHORTEST_SHAPED,
+    SHORTEST_SHAPED_RAMP,
     SHORTEST_SLICE,
     TURN_SECONDS,
     WARMUP,
@@ -99,6 +100,13 @@ def test_the_pilot_gives_a_slow_arm_longer_slices() -> None:
 def test_a_shaped_wire_gets_longer_slices() -> None:
     fast = TwinArm("fast", rate=3e9)
     assert pilot([fast, fast], 10.0, None, None, shaped=True).slice == SHORTEST_SHAPED
+
+
+@pytest.mark.parametrize(("length", "warmup"), [(None, None), (None, 0.01), (0.05, None), (0.05, 0.01)])
+def test_a_shaped_wires_bucket_is_spent_before_a_slice_whatever_is_given(
+    length: float | None, warmup: float | None
+) -> None:
+    assert pilot([TwinArm("fast")], 10.0, length, warmup, shaped=True).ramp >= SHORTEST_SHAPED_RAMP
 
 
 def test_in_a_crowd_every_loop_has_its_turn() -> None:

@@ -82,7 +82,7 @@ def pilot(
     on one CPU, each of them has its turn in every part of a slice.
     """
     warm = WARMUP if warmup is None else warmup
-    least_ramp = SHORTEST_SHAPED_RAMP if shaped and warmup is None else 0.0
+    least_ramp = SHORTEST_SHAPED_RAMP if shaped else 0.0
     if slice_seconds is not None:
         return Plan(warm, max(least_ramp, warm / RAMP_SHARE), slice_seconds)
     turns = TURN_SECONDS * (crowd - 1)
