@@ -18,6 +18,7 @@
 #include "board.hpp"
 #include "buffers.hpp"
 #include "connections.hpp"
+#include "flows.hpp"
 #include "loops.hpp"
 #include "meter.hpp"
 #include "methods.hpp"
@@ -33,6 +34,7 @@ using pathgauge::BufferPlan;
 using pathgauge::Buffers;
 using pathgauge::ConnectPlan;
 using pathgauge::Edge;
+using pathgauge::Flows;
 using pathgauge::Order;
 using pathgauge::Slot;
 using pathgauge::SocketOption;
@@ -53,6 +55,13 @@ double checked_wait(double seconds) {
   return seconds;
 }
 
+std::size_t checked_slots(std::size_t slots, std::size_t flows) {
+  if (slots > most_slots || flows > most_slots) {
+    throw std::out_of_range("a board has at most 1048576 slots, and so many flows in each");
+  }
+  return slots;
+}
+
 auto live(const Slot &slot) {
   return std::make_tuple(slot.bytes_sent.load(), slot.bytes_received.load(), slot.messages_sent.load(),
                          slot.messages_received.load(), slot.transactions.load(), slot.lost.load());
@@ -68,16 +77,16 @@ nb::tuple read_edge(const Slot &slot, std::uint32_t number) {
 // NOLINTNEXTLINE(readability-function-cognitive-complexity): the macros of the binding library, not ours
 void bind_board(nb::module_ &module) {
   nb::class_<Board>(module, "Board")
-      .def(nb::init<int, std::size_t>(), "fd"_a, "slots"_a)
+      .def(
+          "__init__",
+          [](Board *made, int fd, std::size_t slots, std::size_t flows) {
+            new (made) Board(fd, checked_slots(slots, flows), flows);
+          },
+          "fd"_a, "slots"_a, "flows"_a = 0)
       .def_static(
           "bytes",
-          [](std::size_t slots) {
-            if (slots > most_slots) {
-              throw std::out_of_range("a board has at most 1048576 slots");
-            }
-            return Board::bytes(slots);
-          },
-          "slots"_a)
+          [](std::size_t slots, std::size_t flows) { return Board::bytes(checked_slots(slots, flows), flows); },
+          "slots"_a, "flows"_a = 0)
       .def(
           "order",
           [](const Board &board, std::size_t slot, std::uint32_t order) {
@@ -120,6 +129,14 @@ void bind_board(nb::module_ &module) {
       .def(
           "edge",
           [](const Board &board, std::size_t slot, std::uint32_t edge) { return read_edge(board.slot(slot), edge); },
+          "slot"_a, "edge"_a)
+      .def(
+          "flows",
+          [](const Board &board, std::size_t slot, std::uint32_t edge) {
+            const std::span<const std::uint64_t> both = board.flows(slot);
+            const auto one = both.subspan((edge + 1) % 2 * (both.size() / 2), both.size() / 2);
+            return nb::bytes(one.data(), one.size_bytes());
+          },
           "slot"_a, "edge"_a)
       .def(
           "histogram",
@@ -203,6 +220,13 @@ void bind_what_moves(nb::module_ &module) {
           [](Buffers *made, std::size_t size, std::size_t width, std::size_t alignment, std::size_t offset,
              const nb::bytes &fill) { new (made) Buffers(make_buffers(size, width, alignment, offset, fill)); },
           "size"_a, "width"_a = 1, "alignment"_a = 8, "offset"_a = 0, "fill"_a = nb::bytes(""));
+  nb::class_<Flows>(module, "Flows")
+      .def(
+          "__init__",
+          [](Flows *made, const Board &board, std::size_t slot, const std::vector<int> &sockets) {
+            new (made) Flows(sockets, board.flows(slot));
+          },
+          "board"_a, "slot"_a, "sockets"_a, nb::keep_alive<1, 2>());
   nb::class_<ConnectPlan>(module, "ConnectPlan")
       .def(
           "__init__",
@@ -246,6 +270,31 @@ void bind_loops(nb::module_ &module) {
   };
   exchange("request", &pathgauge::request);
   exchange("respond", &pathgauge::respond);
+  const auto many = [&module](const char *name, auto loop) {
+    module.def(
+        name,
+        [loop](const Board &board, std::size_t slot, const Transfer &transfer, Flows &flows, Buffers &buffers) {
+          Slot &chosen = board.slot(slot);
+          const nb::gil_scoped_release unlocked;
+          return loop(chosen, transfer, flows, buffers);
+        },
+        "board"_a, "slot"_a, "transfer"_a, "flows"_a, "buffers"_a);
+  };
+  many("send_flows", &pathgauge::send_flows);
+  many("receive_flows", &pathgauge::receive_flows);
+  const auto many_exchange = [&module](const char *name, auto loop) {
+    module.def(
+        name,
+        [loop](const Board &board, std::size_t slot, const Transfer &transfer, Flows &flows, Buffers &questions,
+               Buffers &answers) {
+          Slot &chosen = board.slot(slot);
+          const nb::gil_scoped_release unlocked;
+          return loop(chosen, transfer, flows, questions, answers);
+        },
+        "board"_a, "slot"_a, "transfer"_a, "flows"_a, "questions"_a, "answers"_a);
+  };
+  many_exchange("request_flows", &pathgauge::request_flows);
+  many_exchange("respond_flows", &pathgauge::respond_flows);
   module.def(
       "connect_transact",
       [](const Board &board, std::size_t slot, const Transfer &transfer, const ConnectPlan &plan, Buffers *questions,

@@ -60,28 +60,37 @@ bool wait_for(Slot &slot, std::atomic<std::uint32_t> &word, std::uint32_t wanted
 
 }  // namespace
 
-Board::Board(int fd, std::size_t slots) : count_(slots) {
+Board::Board(int fd, std::size_t slots, std::size_t flows) : count_(slots), flows_(flows) {
   struct stat status{};
   if (fstat(fd, &status) != 0) {
     throw std::system_error(errno, std::generic_category(), "board");
   }
-  if (slots == 0 || slots > static_cast<std::size_t>(status.st_size) / sizeof(Slot)) {
+  if (slots == 0 || slots > static_cast<std::size_t>(status.st_size) / bytes(1, flows)) {
     throw std::out_of_range("the board's memory is smaller than its slots");
   }
-  void *memory = mmap(nullptr, bytes(slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void *memory = mmap(nullptr, bytes(slots, flows), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) {
     throw std::system_error(errno, std::generic_category(), "board");
   }
   slots_ = static_cast<Slot *>(memory);
 }
 
-Board::~Board() { munmap(slots_, bytes(count_)); }
+Board::~Board() { munmap(slots_, bytes(count_, flows_)); }
 
 Slot &Board::slot(std::size_t index) const {
   if (index >= count_) {
     throw std::out_of_range("no such slot on the board");
   }
   return slots_[index];
+}
+
+std::span<std::uint64_t> Board::flows(std::size_t index) const {
+  if (index >= count_) {
+    throw std::out_of_range("no such slot on the board");
+  }
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): they lie in one memory, behind the slots
+  auto *const first = reinterpret_cast<std::uint64_t *>(slots_ + count_);
+  return {first + index * edges_of(flows_), edges_of(flows_)};
 }
 
 void give_order(Slot &slot, Order order) {

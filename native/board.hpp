@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace pathgauge {
 
@@ -62,8 +63,8 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "shared memory ne
 // The mapping of a board's memory file into this process.
 class Board {
  public:
-  // Throws std::system_error where the file cannot be mapped or is too small.
-  Board(int fd, std::size_t slots);
+  // Throws std::system_error where the file cannot be mapped, std::out_of_range where it is too small.
+  Board(int fd, std::size_t slots, std::size_t flows = 0);
   ~Board();
   Board(const Board &) = delete;
   Board &operator=(const Board &) = delete;
@@ -72,11 +73,19 @@ class Board {
 
   // Throws std::out_of_range.
   [[nodiscard]] Slot &slot(std::size_t index) const;
-  [[nodiscard]] static constexpr std::size_t bytes(std::size_t slots) { return slots * sizeof(Slot); }
+  // What a slot's loop over at most `flows` connections published with its last two edges.
+  [[nodiscard]] std::span<std::uint64_t> flows(std::size_t index) const;
+  [[nodiscard]] static constexpr std::size_t bytes(std::size_t slots, std::size_t flows = 0) {
+    return slots * (sizeof(Slot) + edges_of(flows) * sizeof(std::uint64_t));
+  }
 
  private:
+  // Of two edges: a number of each connection, and one of all of them.
+  [[nodiscard]] static constexpr std::size_t edges_of(std::size_t flows) { return flows == 0 ? 0 : 2 * (flows + 1); }
+
   Slot *slots_ = nullptr;
   std::size_t count_;
+  std::size_t flows_;
 };
 
 // Controller's side. A negative time-out is an error of the caller; both return false when it ran out.

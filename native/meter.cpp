@@ -117,6 +117,10 @@ int Meter::end(int error) {
 
 void Meter::take_edge(std::uint32_t asked) {
   Edge &edge = slot_.edges[(asked + 1) % 2];
+  const bool opens = (asked & 1U) != 0;  // a slice, of which what many connections cost to look at is no part
+  if (opens && many_ != nullptr) {
+    many_->publish(asked);
+  }
   edge.time_ns = read_clock(CLOCK_MONOTONIC);
   edge.cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
   edge.bytes_sent = bytes_sent_;
@@ -129,6 +133,9 @@ void Meter::take_edge(std::uint32_t asked) {
     size = 0;
   }
   edge.tcp_info_size = size;
+  if (!opens && many_ != nullptr) {
+    many_->publish(asked);
+  }
   edge_ = asked;
   publish_edge(slot_, asked);
 }

@@ -15,10 +15,28 @@ namespace pathgauge {
 // The place of a value in the histogram; values beyond its range go to the last place.
 [[nodiscard]] std::size_t histogram_index(std::uint64_t nanoseconds);
 
+// What a loop over many connections publishes with each edge, beyond the sums in its slot.
+class Many {
+ public:
+  Many(const Many &) = delete;
+  Many &operator=(const Many &) = delete;
+  Many(Many &&) = delete;
+  Many &operator=(Many &&) = delete;
+
+  virtual void publish(std::uint32_t edge) const = 0;
+
+ protected:
+  Many() = default;
+  ~Many() = default;
+};
+
 // Counters are kept locally and stored, never read back.
 class Meter {
  public:
-  Meter(Slot &slot, const Transfer &transfer) : slot_(slot), transfer_(transfer) { begin_work(slot); }
+  Meter(Slot &slot, const Transfer &transfer, const Many *many = nullptr)
+      : slot_(slot), transfer_(transfer), many_(many) {
+    begin_work(slot);
+  }
 
   [[nodiscard]] Order order() const { return static_cast<Order>(slot_.order.load(std::memory_order_acquire)); }
   [[nodiscard]] bool quitting() const { return order() == Order::quit; }
@@ -91,6 +109,7 @@ class Meter {
 
   Slot &slot_;
   const Transfer &transfer_;
+  const Many *many_;
   std::uint32_t edge_ = 0;
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_received_ = 0;

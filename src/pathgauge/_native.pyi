@@ -6,15 +6,16 @@ HISTOGRAM_SIZE: int
 MOST_AT_ONCE: int
 
 class Board:
-    """A memory file of slots, one an end of a connection; `fd` must be of `Board.bytes(slots)` bytes.
+    """A memory file of slots, one a loop, each with room for so many `flows` if it has several; `fd` must be of
+    `Board.bytes(slots, flows)` bytes.
 
     Orders: 0 pause, 1 run, 2 quit. States: 0 starting, 1 paused, 2 running, 3 ended. IndexError for a slot it lacks
     or more than 1048576 of them.
     """
 
-    def __init__(self, fd: int, slots: int) -> None: ...
+    def __init__(self, fd: int, slots: int, flows: int = 0) -> None: ...
     @staticmethod
-    def bytes(slots: int) -> int: ...
+    def bytes(slots: int, flows: int = 0) -> int: ...
     def order(self, slot: int, order: int) -> None: ...
     def ask_edge(self, slot: int) -> int: ...
     def wait_edge(self, slot: int, edge: int, seconds: float) -> bool: ...
@@ -29,6 +30,11 @@ class Board:
 
     def edge(self, slot: int, edge: int) -> tuple[int, int, int, int, int, int, int, builtins.bytes]:
         """Time and CPU (ns), bytes and messages sent and received, transactions, raw TCP_INFO, as `edge` found them."""
+
+    def flows(self, slot: int, edge: int) -> builtins.bytes:
+        """Unsigned 64-bit numbers as `edge` found them: the segments that all flows of the slot retransmitted, then the
+        bytes or transactions of each.
+        """
 
     def histogram(self, slot: int) -> builtins.bytes:
         """HISTOGRAM_SIZE unsigned 32-bit counts, native byte order."""
@@ -90,6 +96,13 @@ class Buffers:
         self, size: int, width: int = 1, alignment: int = 8, offset: int = 0, fill: builtins.bytes = b""
     ) -> None: ...
 
+class Flows:
+    """Connected TCP sockets that do not block, for one loop over all of them. IndexError for none, or more than the
+    board's slots have room for; RuntimeError where the kernel cannot watch them.
+    """
+
+    def __init__(self, board: Board, slot: int, sockets: list[int]) -> None: ...
+
 class ConnectPlan:
     """Where connections come from and go to: numeric addresses of one family, local ports from `low` to `high` in turn
     (0: the kernel's choice), options as (level, name, value). ValueError for anything else.
@@ -123,6 +136,14 @@ def receive_batches(board: Board, slot: int, transfer: Transfer, buffers: Buffer
 def receive_coalesced(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
 def request(board: Board, slot: int, transfer: Transfer, questions: Buffers, answers: Buffers) -> int: ...
 def respond(board: Board, slot: int, transfer: Transfer, questions: Buffers, answers: Buffers) -> int: ...
+def send_flows(board: Board, slot: int, transfer: Transfer, flows: Flows, buffers: Buffers) -> int: ...
+def receive_flows(board: Board, slot: int, transfer: Transfer, flows: Flows, buffers: Buffers) -> int: ...
+def request_flows(
+    board: Board, slot: int, transfer: Transfer, flows: Flows, questions: Buffers, answers: Buffers
+) -> int: ...
+def respond_flows(
+    board: Board, slot: int, transfer: Transfer, flows: Flows, questions: Buffers, answers: Buffers
+) -> int: ...
 def connect_transact(
     board: Board,
     slot: int,

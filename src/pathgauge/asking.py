@@ -14,7 +14,7 @@ from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire
 from pathgauge.quantities import nearest, quoted
-from pathgauge.traffic import load, methods
+from pathgauge.traffic import flows, load, methods
 from pathgauge.traffic.kind import FAIRNESS, TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
@@ -43,7 +43,7 @@ def build(
         values = {"test": (EXPLAINED,), **values}
         _check_explained(specs, values)
     parallel = _parallel(values)
-    tests = [kind.of_many() for kind in _tests(values)] if parallel else _tests(values)
+    tests = _tests(values)
     if not explaining or vary is not None:
         _check_shape(specs, tests, vary, named="test" in values)
     given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
@@ -70,11 +70,17 @@ def build(
         attachment=attaching.build(values, specs),
         server_port=cast("tuple[str, int]", values.get("server", ("", 0)))[1],
         parallel=parallel,
-        metrics=_metrics(values, tests),
         margins=_margins(values),
         command=tuple(command),
         **cast("dict[str, Any]", plain),
     )
+    tests = [request.kind(number) for number in range(len(tests))]
+    request = msgspec.structs.replace(request, metrics=_metrics(values, tests))
+    if explaining and any(kind.duplex or flows.several(kind, each) for kind in tests for each in request.variants):
+        raise UserError(
+            "explain looks into one connection at a time, and here are several",
+            hint="leave out --flows; --test TCP_STREAM",
+        )
     if request.slice is not None and request.slice > request.max_time:
         raise UserError(
             f"a slice of {request.slice:g} s is longer than the whole time of a test, {request.max_time:g} s",
@@ -229,15 +235,11 @@ def _check_heeded(
 
 def _check_variants(request: Request, tests: Sequence[TestKind]) -> None:
     """Each test can be run with the parameters of each path, or with each value that is varied."""
-    variants: list[dict[str, object]] = [request.settings.get(spec.name, {}) for spec in request.paths]
-    if request.vary is not None:
-        field, choices = request.vary
-        variants = [{**variants[0], field: value} for value, _ in choices]
     for kind in tests:
-        for variant in variants:
-            parameters = msgspec.structs.replace(request.parameters, **variant)
+        for parameters in request.variants:
             methods.check(kind, parameters)
             load.check(kind, parameters)
+            flows.check(kind, parameters)
             if kind.transport == "udp":
                 _check_datagrams(kind, parameters)
 
@@ -272,7 +274,7 @@ def _metrics(values: Mapping[str, object], tests: Sequence[TestKind]) -> tuple[s
         if not any(metric in kind.metrics for kind in tests):
             if metric == FAIRNESS:
                 raise UserError(
-                    "fairness is among copies that run at once", hint="--copies 10 --parallel --metric fairness"
+                    "fairness is among connections that run at once", hint="--flows 10, or --copies 10 --parallel"
                 )
             having = [kind.name for kind in TESTS.values() if metric in kind.metrics]
             raise UserError(

@@ -14,6 +14,7 @@ from pathgauge import quantities
 from pathgauge.errors import UserError
 from pathgauge.paths.types import QUEUE_KINDS, SHAPERS, SWITCHES, Value
 from pathgauge.quantities import nearest, quoted
+from pathgauge.traffic.flows import MOST_FLOWS, MOST_THREADS
 from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS, WAITS
 
 if TYPE_CHECKING:
@@ -265,6 +266,14 @@ def _burst(text: str) -> int:
     return quantities.parse_whole(text, 0, GREATEST_BURST, "number of requests in flight")
 
 
+def _flows(text: str) -> int:
+    return quantities.parse_whole(text, 1, MOST_FLOWS, "number of flows")
+
+
+def _threads(text: str) -> int:
+    return quantities.parse_whole(text, 1, MOST_THREADS, "number of threads")
+
+
 def _quota(text: str) -> float:
     return quantities.parse_quota(text)
 
@@ -325,6 +334,8 @@ OPTIONS: dict[str, Option] = {
         _parameter("burst", "N", "requests in flight beyond the one awaited (netperf's -b)", _burst, "0"),
         _parameter("rate", "RATE", "start so many transactions, or bits of a stream, in a second; latency counts "
                    "from when each should have started", quantities.parse_load, "as many as go"),
+        _parameter("flows", "N", "TCP connections at once, a fresh lot in each block", _flows, "1"),
+        _parameter("threads", "N", "loops at each end that share the flows, each on CPUs of its own", _threads, "1"),
         _parameter("local-buffer", "SIZE", "bytes of the client's socket buffers", quantities.parse_size, _KERNEL),
         _parameter("remote-buffer", "SIZE", "bytes of the server's socket buffers", quantities.parse_size, _KERNEL),
         _parameter("nodelay", "", "switch Nagle's algorithm off (TCP_NODELAY)", quantities.parse_switch, "off"),

@@ -14,10 +14,12 @@
 #include <stdexcept>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 #include "buffers.hpp"
 #include "connections.hpp"
 #include "ends.hpp"
+#include "flows.hpp"
 #include "methods.hpp"
 #include "relay.hpp"
 
@@ -35,6 +37,21 @@ constexpr std::uint64_t messages = 2000;
 constexpr std::uint64_t waiting = 448;  // as many datagrams as a socket's queue holds with the kernel's usual limits
 
 using Loop = int (*)(pathgauge::Slot &, const Transfer &, Buffers &);
+using Streams = int (*)(pathgauge::Slot &, const Transfer &, pathgauge::Flows &, Buffers &);
+using Exchanges = int (*)(pathgauge::Slot &, const Transfer &, pathgauge::Flows &, Buffers &, Buffers &);
+
+constexpr bool counted_in_bytes(Streams /*loop*/) { return true; }
+constexpr bool counted_in_bytes(Exchanges /*loop*/) { return false; }
+
+int call_with(Streams loop, pathgauge::Slot &slot, const Transfer &transfer, pathgauge::Flows &flows,
+              std::array<Buffers, 2> &rings) {
+  return loop(slot, transfer, flows, rings[0]);
+}
+
+int call_with(Exchanges loop, pathgauge::Slot &slot, const Transfer &transfer, pathgauge::Flows &flows,
+              std::array<Buffers, 2> &rings) {
+  return loop(slot, transfer, flows, rings[0], rings[1]);
+}
 
 struct How {
   Wire wire = Wire::tcp;
@@ -115,6 +132,34 @@ std::uint64_t count_connections(const How &how, bool connects) {
   return desk[connects ? 0 : 1].transactions.load();
 }
 
+// A loop over some connections at one end, and its like at the other.
+template <typename Mine, typename Theirs>
+std::uint64_t count_flows(std::size_t slot, Mine mine, Theirs theirs) {
+  constexpr std::size_t flows = 8;
+  const Desk desk(2, flows);
+  std::vector<trial::Pair> pairs;
+  std::array<std::vector<int>, 2> ends;
+  for (std::size_t number = 0; number < flows; ++number) {
+    pairs.push_back(trial::connected(Wire::tcp));
+    ends[0].push_back(pairs.back().one.get());
+    ends[1].push_back(pairs.back().two.get());
+  }
+  pathgauge::Flows one(ends.at(slot), desk.flows(slot));
+  pathgauge::Flows other(ends.at(1 - slot), desk.flows(1 - slot));
+  std::array<Buffers, 2> rings{Buffers({.size = message}), Buffers({.size = message})};
+  std::array<Buffers, 2> others{Buffers({.size = message}), Buffers({.size = message})};
+  Transfer all = over(pairs[0].one, Wire::tcp);
+  Transfer counted = all;
+  counted.limit = counted_in_bytes(mine) ? message * messages : messages;
+  give_order(desk[0], Order::run);
+  Job works(desk[slot], [&] { return call_with(mine, desk[slot], counted, one, rings); });
+  Job serves(desk[1 - slot], [&] { return call_with(theirs, desk[1 - slot], all, other, others); });
+  trial::require(works.finish() == 0, "the loop comes to its limit");
+  serves.stop();
+  const auto &done = desk[slot];
+  return done.transactions.load() + (counted_in_bytes(mine) ? done.messages_sent + done.messages_received : 0);
+}
+
 std::uint64_t count_relay() {
   trial::Pair left = trial::packets(1 << 20);
   const trial::Pair right = trial::packets(1 << 20);
@@ -138,8 +183,8 @@ struct Counted {
   std::function<std::uint64_t()> run;
 };
 
-const std::array<Counted, 24> &all_counted() {
-  static const std::array<Counted, 24> all{{
+const std::array<Counted, 28> &all_counted() {
+  static const std::array<Counted, 28> all{{
       {"send_stream-tcp", [] { return count_stream({}, true); }},
       {"send_stream-udp", [] { return count_stream({.wire = Wire::udp}, true); }},
       {"send_stream-record", [] { return count_stream({.record = true}, true); }},
@@ -171,6 +216,10 @@ const std::array<Counted, 24> &all_counted() {
       {"connect_transact-cc", [] { return count_connections({.exchange = false}, true); }},
       {"accept_transact-crr", [] { return count_connections({}, false); }},
       {"accept_transact-cc", [] { return count_connections({.exchange = false}, false); }},
+      {"send_flows-8", [] { return count_flows(0, &pathgauge::send_flows, &pathgauge::receive_flows); }},
+      {"receive_flows-8", [] { return count_flows(1, &pathgauge::receive_flows, &pathgauge::send_flows); }},
+      {"request_flows-8", [] { return count_flows(0, &pathgauge::request_flows, &pathgauge::respond_flows); }},
+      {"respond_flows-8", [] { return count_flows(1, &pathgauge::respond_flows, &pathgauge::request_flows); }},
       {"relay-packets", [] { return count_relay(); }},
   }};
   return all;

@@ -182,7 +182,8 @@ void await(const std::function<bool()> &holds, const char *what, const std::sour
   }
 }
 
-Desk::Desk(std::size_t slots) : memory_(memory(pathgauge::Board::bytes(slots))), board_(memory_.get(), slots) {}
+Desk::Desk(std::size_t slots, std::size_t flows)
+    : memory_(memory(pathgauge::Board::bytes(slots, flows))), board_(memory_.get(), slots, flows) {}
 
 Job::Job(pathgauge::Slot &slot, std::function<int()> loop)
     : slot_(slot), thread_([this, work = std::move(loop)] {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <source_location>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -63,8 +64,9 @@ void await(const std::function<bool()> &holds, const char *what,
 // A board in memory of its own.
 class Desk {
  public:
-  explicit Desk(std::size_t slots = 2);
+  explicit Desk(std::size_t slots = 2, std::size_t flows = 0);
   [[nodiscard]] pathgauge::Slot &operator[](std::size_t slot) const { return board_.slot(slot); }
+  [[nodiscard]] std::span<std::uint64_t> flows(std::size_t slot) const { return board_.flows(slot); }
 
  private:
   Descriptor memory_;

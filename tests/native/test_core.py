@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "native"
 TOOLS = Path(sys.executable).parent
 SECONDS = 300
-HEADERS = ("loops.hpp", "methods.hpp", "connections.hpp", "relay.hpp")
+HEADERS = ("loops.hpp", "methods.hpp", "connections.hpp", "flows.hpp", "relay.hpp")
 
 # Whatever a sanitizer reports ends the driver with another status than 0.
 OPTIONS = {
@@ -51,6 +51,10 @@ MOST = {
     "connect_transact-cc": 435,
     "accept_transact-crr": 495,
     "accept_transact-cc": 205,
+    "send_flows-8": 250,
+    "receive_flows-8": 200,
+    "request_flows-8": 455,
+    "respond_flows-8": 400,
     "relay-packets": 790,
 }
 

@@ -42,7 +42,7 @@ def prepare(end: End, transport: Literal["tcp", "udp"]) -> int:
     order = Prepare(key=0, namespace=-1, transport=transport, ipv6=False, address=LOOPBACK, options=SocketOptions())
     done = end.carry_out(order)
     assert isinstance(done, Done)
-    return done.port
+    return done.ports[0]
 
 
 def work(loop: Literal["send", "receive", "request", "respond"]) -> Work:
@@ -68,7 +68,7 @@ def live(end: End, transport: Literal["tcp", "udp"], port: int, *, talk: bool) -
     done = end.carry_out(asks)
     assert isinstance(done, Done)
     answer = work("respond" if talk else "receive")
-    end.carry_out(Accept(slot=1, key=0, peer_address=LOOPBACK, peer_port=done.port, work=answer))
+    end.carry_out(Accept(slot=1, key=0, peer_address=LOOPBACK, peer_ports=done.ports, work=answer))
     end.board.order(0, RUN)
     limit = time.monotonic() + 10
     while end.board.live(1)[1] == 0:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -67,10 +68,9 @@ def test_datagrams_in_flight_and_copies_at_once() -> None:
 
 @pytest.mark.parametrize("test", ["TCP_RR", "UDP_RR", "TCP_CRR"])
 def test_transactions_keep_to_a_rate(test: str) -> None:
-    document = measure("host", "macvlan", "--test", test, "--rate", "300", *BRIEF)
-    found = [row for row in document["slices"] if row["void"] is None]
-    rate = sum(row["transactions"] for row in found) / sum(row["local_seconds"] for row in found)
-    assert rate == pytest.approx(300, rel=0.25), "slices of 20 ms, at whose ends a transaction more or less counts"
+    document = measure("host", "macvlan", "--test", test, "--rate", "300", "--slice", "100ms", *BRIEF)
+    rates = [row["transactions"] / row["local_seconds"] for row in document["slices"] if row["void"] is None]
+    assert median(rates) == pytest.approx(300, rel=0.1), "in slices that a busy machine does not cut short"
     assert {each["parameters"]["rate"] for each in document["tests"]} == {300}
 
 

@@ -148,7 +148,7 @@ def test_a_slow_wire_is_drained_before_the_next_slice(lab: Lab) -> None:
         under = arm(engine, "TCP_STREAM", "host")
         under.open()
         start = time.monotonic()
-        row = under.measure(0.05, 0.2).row
+        row = under.measure(0.05, 0.6).row  # long beside what a busy machine makes an edge late
         under.close()
     assert row.void is None
     assert row.total_bytes_sent == row.total_bytes_received

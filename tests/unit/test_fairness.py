@@ -51,7 +51,7 @@ def piece(received: int, seconds: float, **fields: object) -> Slice:
 @given(st.lists(st.tuples(st.integers(0, 10**12), st.floats(0.01, 10.0)), min_size=1, max_size=20))
 def test_the_whole_runs_at_the_sum_of_the_rates(parts: list[tuple[int, float]]) -> None:
     rows = [piece(received, seconds) for received, seconds in parts]
-    whole = summed(rows, STREAM)
+    whole = summed(rows, [STREAM] * len(rows))
     assert whole.bytes_received == sum(received for received, _ in parts)
     assert rate(whole, STREAM) == pytest.approx(sum(rate(row, STREAM) for row in rows), rel=1e-9)
     assert min(seconds for _, seconds in parts) * 0.999 <= whole.remote_seconds
@@ -59,17 +59,31 @@ def test_the_whole_runs_at_the_sum_of_the_rates(parts: list[tuple[int, float]]) 
 
 def test_an_ends_cpu_is_counted_once_and_retransmits_of_all() -> None:
     rows = [piece(1000, 1.0, cpu_local_seconds=0.5, local_seconds=1.0, retransmits=2) for _ in range(4)]
-    whole = summed(rows, STREAM)
+    whole = summed(rows, [STREAM] * 4)
     assert whole.cpu_local_seconds == pytest.approx(0.5 * whole.local_seconds)
     assert whole.retransmits == 8
     assert whole.machine_seconds == rows[0].machine_seconds
     assert whole.busy_seconds is whole.congestion_window is None
-    assert summed([*rows, piece(1, 1.0, retransmits=None)], STREAM).retransmits is None
+    assert summed([*rows, piece(1, 1.0, retransmits=None)], [STREAM] * 5).retransmits is None
 
 
 def test_transactions_of_all() -> None:
     rows = [piece(0, 1.0, transactions=done, local_seconds=2.0) for done in (100, 300)]
-    assert rate(summed(rows, RR), RR) == pytest.approx(200.0)
+    assert rate(summed(rows, [RR, RR]), RR) == pytest.approx(200.0)
+
+
+@given(st.tuples(*[st.integers(1, 10**12)] * 4), st.tuples(*[st.floats(0.01, 10.0)] * 4))
+def test_both_directions_run_at_the_sum_of_the_rates(moved: tuple[int, ...], seconds: tuple[float, ...]) -> None:
+    row = TwinArm("a").measure(0.0, 1.0).row
+    there = msgspec.structs.replace(
+        row, bytes_sent=moved[0], bytes_received=moved[1], local_seconds=seconds[0], remote_seconds=seconds[1]
+    )
+    back = msgspec.structs.replace(
+        row, bytes_sent=moved[2], bytes_received=moved[3], local_seconds=seconds[2], remote_seconds=seconds[3]
+    )
+    whole = summed([there, back], [STREAM, STREAM.reversed()])
+    assert rate(whole, STREAM) == pytest.approx(moved[1] / seconds[1] + moved[3] / seconds[2])
+    assert whole.bytes_sent / whole.local_seconds == pytest.approx(moved[0] / seconds[0] + moved[2] / seconds[3])
 
 
 def test_fairness_is_a_metric_of_copies_alone() -> None:

@@ -35,12 +35,12 @@ ORDERS: list[messages.Order] = [
         options=SocketOptions(buffer=131072, nodelay=True, congestion="cubic"),
         work=WORK,
     ),
-    Accept(slot=3, key=1, peer_address="198.18.0.2", peer_port=4712, work=WORK),
+    Accept(slot=3, key=1, peer_address="198.18.0.2", peer_ports=[4712], work=WORK),
     Describe(slot=2),
     Close(slots=[2, 3]),
 ]
 REPLIES: list[messages.Reply] = [
-    Done(port=4711),
+    Done(ports=[4711]),
     Facts(send_buffer=1, receive_buffer=2, congestion="bbr", tcp_info=b"\1\2"),
     Failed(error="UserError", message="no", hint="yes"),
 ]

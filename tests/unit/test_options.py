@@ -144,7 +144,7 @@ def test_none_means_not_given() -> None:
         ({"copies": 4001}, "number of copies"),
         ({"parallel": True}, "there is one of each path"),
         ({"copies": 501, "parallel": True}, "more than the 500"),
-        ({"copies": 2, "metric": "fairness"}, "copies that run at once"),
+        ({"copies": 2, "metric": "fairness"}, "connections that run at once"),
         ({"wire": "limit=3M"}, "neither burst nor limit"),
         ({"wire": "rate=1gbit,rate=2gbit"}, "does not describe a wire"),
         ({"wire": "rate=1gbit,dealy=5ms"}, "did you mean delay"),

@@ -13,7 +13,7 @@ from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
 
 
 def test_the_tests_under_their_names() -> None:
-    assert list(TESTS) == [*DEFAULT_TESTS, "TCP_CRR", "TCP_CC"]
+    assert list(TESTS) == [*DEFAULT_TESTS, "TCP_CRR", "TCP_CC", "TCP_BIDIR"]
     assert all(kind.name == name for name, kind in TESTS.items())
 
 

@@ -60,12 +60,24 @@ def test_traffic_over_another_path_voids_it() -> None:
     assert "another path" in reason
 
 
+def test_connections_at_rest_have_a_last_word() -> None:
+    key = "other", "mv0"
+    row = TwinArm("a", rate=1e6).measure(0.0, 1.0).row
+    before, after = {key: counters()}, {key: counters(26_000, 0, packets=300)}
+    for test, standing, fits in (("TCP_RR", 300, True), ("TCP_RR", 2, False), ("TCP_STREAM", 2, False)):
+        reason = why_void(
+            msgspec.structs.replace(row, total_bytes_received=1000, transactions=1000),
+            TESTS[test], (), [key], before, after, standing=standing,
+        )  # fmt: skip
+        assert (reason is None) is fits
+
+
 def crowd_why(rows: list[Slice], carried: dict[tuple[str, str], int], test: str = "TCP_STREAM") -> str | None:
     """Two copies with a device each, and the wire's end that both share."""
     devices = [[replace(OWN, namespace=name), WIRE] for name in ("one", "two")]
     before = {key: counters() for key in carried}
     after = {key: counters(amount, packets=amount // 1000) for key, amount in carried.items()}
-    whole = summed(rows, TESTS[test])
+    whole = summed(rows, [TESTS[test]] * len(rows))
     return why_crowd_void(whole, list(zip(rows, devices, strict=True)), TESTS[test], [], before, after)
 
 
@@ -80,6 +92,24 @@ def test_what_copies_share_must_have_carried_the_sum() -> None:
         assert key[0] in reason
     nothing = [msgspec.structs.replace(row, bytes_received=0, total_bytes_received=0)] * 2
     assert crowd_why(nothing, enough) == "nothing came through"
+
+
+@pytest.mark.parametrize(("amount", "fits"), [(1_000_500, True), (999_000, False)])
+def test_both_directions_must_have_been_carried_together(amount: int, fits: bool) -> None:
+    row = TwinArm("a", rate=1e6).measure(0.0, 1.0).row
+    rows = [msgspec.structs.replace(row, bytes_received=10**6, total_bytes_received=10**6)] * 2
+    kinds = [TESTS["TCP_BIDIR"], TESTS["TCP_BIDIR"].reversed()]
+    key = OWN.namespace, OWN.name
+    found = why_crowd_void(
+        summed(rows, kinds),
+        [(each, [OWN]) for each in rows],
+        kinds[0],
+        [],
+        {key: counters()},
+        {key: counters(amount, amount, packets=1000)},
+        duplex=True,
+    )
+    assert (found is None) is fits
 
 
 def test_every_transaction_of_every_copy_has_its_packets() -> None:

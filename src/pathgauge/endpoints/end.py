@@ -1,8 +1,9 @@
-"""The process of one end: it makes sockets on order and runs a loop over each, a thread a connection.
+"""The process of one end: it makes sockets on order and runs loops over them, a thread each.
 
 Started by exec with its descriptors on the command line:
-`python -P -m pathgauge.endpoints.end CHANNEL BOARD SLOTS USERNS PARENT` (USERNS is -1 where the lab needs no user
-namespace, PARENT the controller's pid). It ends when the controller's side of the channel closes.
+`python -P -m pathgauge.endpoints.end CHANNEL BOARD SLOTS FLOWS USERNS PARENT` (FLOWS is the most that a slot may have,
+USERNS -1 where the lab needs no user namespace, PARENT the controller's pid). It ends when the controller's side of the
+channel closes.
 """
 
 import errno
@@ -39,20 +40,21 @@ NUDGE_SECONDS = 0.002
 
 @dataclass(slots=True)
 class Job:
-    """A socket with its loop at work; `connects`: the loop has others of its own."""
+    """Sockets with their loop at work; `sleeps` in calls that no shutdown of these ends."""
 
-    made: socket.socket
+    made: list[socket.socket]
     transport: sockets.Transport
     thread: threading.Thread
-    connects: bool
+    sleeps: bool
 
 
 @dataclass(slots=True)
 class End:
-    """All that one end holds: listening or bound sockets by key, jobs by slot."""
+    """All that one end holds: listening or bound sockets by key, jobs and flows that gather for one by slot."""
 
     board: _native.Board
     waiting: dict[int, tuple[socket.socket, sockets.Transport]] = field(default_factory=dict)
+    gathered: dict[int, list[socket.socket]] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
 
@@ -65,7 +67,7 @@ class End:
         if isinstance(order, Accept):
             return self._accept(order)
         if isinstance(order, Greet):
-            self.jobs[order.slot].made.send(order.greeting)
+            self.jobs[order.slot].made[0].send(order.greeting)
             return Done()
         if isinstance(order, NetperfRun):
             from pathgauge.endpoints import netperf
@@ -73,7 +75,7 @@ class End:
             return netperf.run(order)
         if isinstance(order, Describe):
             job = self.jobs[order.slot]
-            return sockets.facts(job.made, job.transport)
+            return sockets.facts(job.made[0], job.transport)
         return self._close(order)
 
     def _prepare(self, order: Prepare) -> Done:
@@ -82,54 +84,78 @@ class End:
         if order.transport == "tcp":
             made.listen(sockets.BACKLOG)
         self.waiting[order.key] = made, order.transport
-        return Done(port=made.getsockname()[1])
+        return Done(ports=_ports([made]))
 
     def _connect(self, order: Connect) -> Done:
-        made = sockets.make(order.namespace, order.transport, ipv6=order.ipv6, options=order.options)
-        room = _send_room(made)
+        made: list[socket.socket] = []
+        room = 0
         try:
-            sockets.connect(made, order.address, (order.peer_address, order.peer_port))
-            if order.greeting:
-                made.send(order.greeting)
+            for _ in range(order.flows):
+                each = sockets.make(order.namespace, order.transport, ipv6=order.ipv6, options=order.options)
+                made.append(each)
+                room = _send_room(each)
+                peer = order.peer_address, order.peer_port
+                sockets.connect(each, order.address, peer, many=order.gather or order.flows > 1)
+                if order.greeting:
+                    each.send(order.greeting)
         except BaseException:
-            made.close()
+            for each in made:
+                each.close()
             raise
+        ports = _ports(made)
         if order.work.loop == "connect":
             self._start(order.slot, made, order.transport, order.work, lambda: connections.ask(self.board, order))
         else:
-            self._move(order.slot, made, order.transport, order.work, room)
-        return Done(port=made.getsockname()[1])
+            self._move(order.slot, made, order.transport, order.work, room, gather=order.gather)
+        return Done(ports=ports)
 
     def _accept(self, order: Accept) -> Done:
         waiting, transport = self.waiting[order.key]
         room = _send_room(waiting)
         if transport == "udp":
-            peer = sockets.greeted(waiting, order.greeting) if order.greeting else (order.peer_address, order.peer_port)
+            (port,) = order.peer_ports
+            peer = sockets.greeted(waiting, order.greeting) if order.greeting else (order.peer_address, port)
             if peer is None:
-                return Done(port=0)
-            made = self.waiting.pop(order.key)[0]
-            made.connect(peer)
-            sockets.drain(made)
+                return Done(ports=[0])
+            made = [self.waiting.pop(order.key)[0]]
+            made[0].connect(peer)
+            sockets.drain(made[0])
         else:
-            made = _accept_from(waiting, order.peer_port, order.greeting)
+            made = _accept_from(waiting, order.peer_ports, order.greeting)
+        ports = _ports(made)
         if order.work.loop == "accept":
             loop = partial(connections.answer, self.board, order.slot, waiting, order.work)
             self._start(order.slot, made, transport, order.work, loop)
         else:
-            self._move(order.slot, made, transport, order.work, room)
-        return Done(port=made.getsockname()[1])
+            self._move(order.slot, made, transport, order.work, room, gather=order.gather)
+        return Done(ports=ports)
 
-    def _move(self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, room: int) -> None:
-        """Start a loop over the socket itself; `room` is its send buffer in bytes."""
-        self._start(slot, made, transport, work, lambda: methods.run(self.board, slot, made, work, room))
+    def _move(
+        self,
+        slot: int,
+        made: list[socket.socket],
+        transport: sockets.Transport,
+        work: Work,
+        room: int,
+        *,
+        gather: bool,
+    ) -> None:
+        """Start a loop over the sockets themselves, if no more are to come; `room` is a send buffer in bytes."""
+        gathered = self.gathered.setdefault(slot, [])
+        gathered += made
+        if gather:
+            return
+        del self.gathered[slot]
+        self._start(slot, gathered, transport, work, lambda: methods.run(self.board, slot, gathered, work, room))
 
     def _start(
-        self, slot: int, made: socket.socket, transport: sockets.Transport, work: Work, loop: Callable[[], None]
+        self, slot: int, made: list[socket.socket], transport: sockets.Transport, work: Work, loop: Callable[[], None]
     ) -> None:
-        made.settimeout(None)
-        methods.prepare(made, work)
-        if transport == "udp" and work.loop == "request":
-            sockets.limit_wait(made)
+        for each in made:
+            each.settimeout(None)
+            methods.prepare(each, work)
+            if transport == "udp" and work.loop == "request":
+                sockets.limit_wait(each)
         group = None if work.quota is None else self.quotas.make(slot, work.quota)
 
         def run() -> None:
@@ -144,36 +170,55 @@ class End:
                 self.board.fail(slot, number or (errno.ENOMEM if isinstance(error, MemoryError) else errno.EINVAL))
 
         thread = threading.Thread(target=run, daemon=True)
-        self.jobs[slot] = Job(made, transport, thread, connects=work.loop in ("connect", "accept"))
+        sleeps = work.loop in ("connect", "accept") or len(made) > 1
+        self.jobs[slot] = Job(made, transport, thread, sleeps)
         thread.start()
 
     def _close(self, order: Close) -> Done:
         jobs = [(slot, self.jobs.pop(slot)) for slot in order.slots]
         for slot, job in jobs:
             self.board.order(slot, QUIT)
+            if len(job.made) > 1:
+                continue  # they are closed at once, so that no port of thousands is kept for a minute
             try:
-                job.made.shutdown(socket.SHUT_RDWR)
+                job.made[0].shutdown(socket.SHUT_RDWR)
             except OSError as error:
                 if error.errno not in (errno.ENOTCONN, errno.ECONNRESET):
                     raise
         for slot, job in jobs:
-            while job.connects and job.thread.is_alive():  # it sleeps in a call that this end cannot shut down
+            while job.sleeps and job.thread.is_alive():
                 self.board.nudge(slot)
                 job.thread.join(NUDGE_SECONDS)
             job.thread.join()
-            job.made.close()
+            for made in job.made:
+                if len(job.made) > 1:
+                    sockets.close_at_once(made)
+                made.close()
             self.quotas.remove(slot)
         return Done()
 
 
-def _accept_from(listener: socket.socket, peer_port: int, greeting: bytes) -> socket.socket:
-    """The connection that comes from the port, or that says the greeting; any other is closed."""
+def _ports(made: list[socket.socket]) -> list[int]:
+    return [each.getsockname()[1] for each in made]
+
+
+def _accept_from(listener: socket.socket, peer_ports: list[int], greeting: bytes) -> list[socket.socket]:
+    """The connections that come from the ports, or as many that say the greeting; any others are closed."""
     listener.settimeout(sockets.CONNECT_SECONDS)
-    while True:
-        made, peer = listener.accept()
-        if sockets.says(made, greeting) if greeting else peer[1] == peer_port:
-            return made
-        made.close()
+    wanted = set(peer_ports)
+    taken: list[socket.socket] = []
+    try:
+        while len(taken) < len(peer_ports):
+            made, peer = listener.accept()
+            if sockets.says(made, greeting) if greeting else peer[1] in wanted:
+                taken.append(made)
+            else:
+                made.close()
+    except BaseException:
+        for made in taken:
+            made.close()
+        raise
+    return taken
 
 
 def _send_room(made: socket.socket) -> int:
@@ -198,12 +243,12 @@ def serve(channel: socket.socket, end: End) -> None:
 
 def main(arguments: list[str]) -> None:
     """Enter the lab's user namespace if there is one, then serve."""
-    channel_fd, board_fd, slots, user_namespace, parent = map(int, arguments)
+    channel_fd, board_fd, slots, flows, user_namespace, parent = map(int, arguments)
     if user_namespace >= 0:
         setns(user_namespace, CLONE_NEWUSER)
     die_with_parent(parent)
     _native.hear_nudges()
-    board = _native.Board(board_fd, slots)
+    board = _native.Board(board_fd, slots, flows)
     with socket.socket(fileno=channel_fd) as channel:
         serve(channel, End(board))
     os._exit(0)  # loops still at work are daemons: nothing of theirs is worth waiting for

@@ -54,9 +54,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """To the client: connect to the server's port from a namespace and start to work; answered with the own port.
+    """To the client: connect to the server's port from a namespace and start to work; answered with the own ports.
 
-    A `greeting` is the first thing it says, so that the server knows it wherever it seems to come from.
+    A `greeting` is the first thing it says, so that the server knows it wherever it seems to come from. So many `flows`
+    are connected; where they are to `gather` for one loop over all of them, it begins with the last of such orders.
     """
 
     slot: int
@@ -69,6 +70,8 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     options: SocketOptions
     work: Work
     greeting: bytes = b""
+    flows: int = 1
+    gather: bool = False
 
 
 class Greet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -79,17 +82,18 @@ class Greet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Accept(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """To the server: take the connection that comes from the client's port and start to work on it.
+    """To the server: take the connections that come from the client's ports and start to work on them.
 
-    With a `greeting` the one that says it, from wherever; answered with the port 0 where it has not come.
+    With a `greeting` those that say it, from wherever; answered with the port 0 where it has not come.
     """
 
     slot: int
     key: int
     peer_address: str
-    peer_port: int
+    peer_ports: list[int]
     work: Work
     greeting: bytes = b""
+    gather: bool = False
 
 
 class Describe(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -141,9 +145,9 @@ class NetperfDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The order was carried out; `port` where one was made."""
+    """The order was carried out; `ports` of the sockets that were made."""
 
-    port: int = 0
+    ports: list[int] = []
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):

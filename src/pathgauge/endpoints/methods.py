@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pathgauge import _native
 from pathgauge.endpoints.messages import Work
@@ -54,8 +54,12 @@ def prepare(made: socket.socket, work: Work) -> None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, work.low_water)
 
 
-def run(board: _native.Board, slot: int, made: socket.socket, work: Work, room: int) -> None:
-    """Run the loop until it ends; `room` is the send buffer in bytes. OSError or MemoryError where it cannot begin."""
+def run(board: _native.Board, slot: int, sockets: Sequence[socket.socket], work: Work, room: int) -> None:
+    """Run the loop until it ends; `room` is a send buffer in bytes. OSError or MemoryError where it cannot begin."""
+    if len(sockets) > 1:
+        _run_many(board, slot, sockets, work, room)
+        return
+    (made,) = sockets
     if work.loop == "send":
         _send(board, slot, made, work, room)
     elif work.loop == "receive":
@@ -64,6 +68,22 @@ def run(board: _native.Board, slot: int, made: socket.socket, work: Work, room: 
         loop = _native.request if work.loop == "request" else _native.respond
         sizes = work.first_size, work.second_size
         loop(board, slot, _transfer(made, work), *map(_native.Buffers, sizes))
+
+
+def _run_many(board: _native.Board, slot: int, sockets: Sequence[socket.socket], work: Work, room: int) -> None:
+    """One loop over all of them."""
+    for made in sockets:
+        made.setblocking(False)
+    flows = _native.Flows(board, slot, [made.fileno() for made in sockets])
+    transfer = _transfer(sockets[0], work)
+    if work.loop == "send":
+        buffers = _native.Buffers(work.first_size, _ring(room, work.first_size))
+        _native.send_flows(board, slot, transfer, flows, buffers)
+    elif work.loop == "receive":
+        _native.receive_flows(board, slot, transfer, flows, _native.Buffers(work.first_size))
+    else:
+        loop = _native.request_flows if work.loop == "request" else _native.respond_flows
+        loop(board, slot, transfer, flows, _native.Buffers(work.first_size), _native.Buffers(work.second_size))
 
 
 def _send(board: _native.Board, slot: int, made: socket.socket, work: Work, room: int) -> None:

@@ -26,14 +26,14 @@ class EndProcess:
 
     @classmethod
     def start(
-        cls, name: str, *, board: int, slots: int, user_namespace: int | None, namespaces: Sequence[int]
+        cls, name: str, *, board: int, slots: int, flows: int, user_namespace: int | None, namespaces: Sequence[int]
     ) -> "EndProcess":
         """Start an end; all descriptors named stay open in it under the same numbers."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(ANSWER_SECONDS)
         userns = -1 if user_namespace is None else user_namespace
         keep = {theirs.fileno(), board, *namespaces} | ({userns} - {-1})
-        numbers = (theirs.fileno(), board, slots, userns, os.getpid())
+        numbers = (theirs.fileno(), board, slots, flows, userns, os.getpid())
         try:
             with theirs:
                 child = Child.start(f"the {name} end", "pathgauge.endpoints.end", numbers, keep=keep, session=False)

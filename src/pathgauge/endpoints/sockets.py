@@ -14,10 +14,12 @@ from pathgauge.paths.namespaces import CLONE_NEWNET, setns
 
 Transport = Literal["tcp", "udp"]
 
+IP_BIND_ADDRESS_NO_PORT = 24  # missing from Python's socket module
+
 # A datagram's answer that has not come by then never will.
 SILENCE_SECONDS = 0.1
 CONNECT_SECONDS = 5.0
-BACKLOG = 16
+BACKLOG = 128
 GREETING_SECONDS = 0.5
 MOST_STRAYS = 10_000
 
@@ -60,10 +62,14 @@ def limit_wait(made: socket.socket) -> None:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(SILENCE_SECONDS * 1e6)))
 
 
-def connect(made: socket.socket, address: str, peer: tuple[str, int]) -> None:
-    """Bind to the own address and connect. Raises MachineError where the peer does not answer."""
+def connect(made: socket.socket, address: str, peer: tuple[str, int], *, many: bool = False) -> None:
+    """Bind to the own address and connect; one of `many` may have a port that a flow to elsewhere has, too. Raises
+    MachineError where the peer does not answer.
+    """
     made.settimeout(CONNECT_SECONDS)
     try:
+        if many:
+            made.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         made.bind((address, 0))
         made.connect(peer)
     except OSError as error:
@@ -71,6 +77,11 @@ def connect(made: socket.socket, address: str, peer: tuple[str, int]) -> None:
             f"the path from {address} to {peer[0]} does not connect: {error.strerror or error}",
             hint="no route back, or a firewall? see with ping, from inside: pathgauge lab exec, ip netns exec",
         ) from error
+
+
+def close_at_once(made: socket.socket) -> None:
+    """Let the next close of a connection reset it, after which neither end keeps its ports."""
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
 
 
 def says(made: socket.socket, greeting: bytes) -> bool:

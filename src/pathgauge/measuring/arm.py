@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ from pathgauge.endpoints.messages import (
     SocketOptions,
     Work,
 )
+from pathgauge.endpoints.process import EndProcess
 from pathgauge.errors import InternalError, MachineError
 from pathgauge.measuring.engine import Engine, MachineMoment
 from pathgauge.measuring.measured import Measured, Warmed
@@ -30,7 +31,7 @@ from pathgauge.measuring.verify import in_packet, why_void
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram
-from pathgauge.traffic.kind import End, TestKind
+from pathgauge.traffic.kind import FAIRNESS, End, TestKind
 from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.parameters import Parameters
 
@@ -44,6 +45,7 @@ CONNECTION_SECONDS = 86400.0  # after which a forgotten loop ends by itself
 WHOLE_DATAGRAM = 65535
 GREETING_BYTES = 16
 GREETINGS = 6  # half a second apart
+FLOWS_AT_ONCE = 64  # that are connected before they are accepted; a listener's queue holds twice as many
 GOLDEN = 0.618033988749895  # steps of that part of a whole spread evenly over it, however many there are
 NO_MIN_RTT = 2**32 - 1  # what the kernel says before it has measured one
 
@@ -60,13 +62,15 @@ class EndMoment:
     messages_received: int
     transactions: int
     tcp_info: bytes
+    flows: bytes = b""
 
 
 @dataclass(slots=True)
 class EngineArm:
     """One path with one test's parameters, over the native engine. `index` is its place on the board.
 
-    Where the path has `copies` (it is the first of them), each connection goes by another, and the rest are idle.
+    Where the path has `copies` (it is the first of them), each connection goes by another, and the rest are idle. One
+    loop at each end serves all `flows`, which are connections between the same addresses.
     """
 
     engine: Engine
@@ -80,6 +84,7 @@ class EngineArm:
     port: int = 0
     copies: tuple[BuiltPath, ...] = ()
     opened: int = 0
+    flows: int = 1
     completed: tuple[int, int] = (0, 0)  # zero-copy sends completed and copied, at the start of a slice
 
     @property
@@ -158,10 +163,18 @@ class EngineArm:
                 address=path.server_addresses[family],
                 options=self._options("remote"),
             )
-            self.port = _port(remote.order(prepare))
+            (self.port,) = _ports(remote.order(prepare))
+        for first in range(0, self.flows, FLOWS_AT_ONCE):
+            some = min(FLOWS_AT_ONCE, self.flows - first)
+            self._join(local, remote, greeting, some, gather=first + some < self.flows)
+
+    def _join(self, local: EndProcess, remote: EndProcess, greeting: bytes, flows: int, *, gather: bool) -> None:
+        """Connect so many of the flows, and let the loops begin if these are the last."""
+        path = self.path
+        family: Literal["ipv4", "ipv6"] = "ipv6" if self.parameters.ipv6 else "ipv4"
         connect = Connect(
             slot=self.local,
-            namespace=self.path.client_namespace,
+            namespace=path.client_namespace,
             transport=self.kind.transport,
             ipv6=self.parameters.ipv6,
             address=path.client_addresses[family],
@@ -170,18 +183,21 @@ class EngineArm:
             options=self._options("local"),
             work=self._work("local"),
             greeting=greeting,
+            flows=flows,
+            gather=gather,
         )
-        own = _port(local.order(connect))
+        own = _ports(local.order(connect))
         accept = Accept(
             slot=self.remote,
             key=self.index,
             peer_address=path.seen_addresses[family],
-            peer_port=own,
+            peer_ports=own,
             work=self._work("remote"),
             greeting=greeting,
+            gather=gather,
         )
         for _ in range(GREETINGS):
-            if _port(remote.order(accept)):
+            if all(_ports(remote.order(accept))):
                 return
             local.order(Greet(slot=self.local, greeting=greeting))
         raise MachineError(
@@ -226,11 +242,23 @@ class EngineArm:
         time.sleep(seconds)
         second = self._edges()
         self._pause()
-        row, latency = self.piece(before, first, second)
+        row, latency, _ = self.piece(before, first, second)
         carried = self.engine.lab.link_counters()
         shared = in_packet(self.kind, self.parameters)
-        void = why_void(row, self.kind, self.path.devices, self.others, links, carried, self.path.rate, shared=shared)
-        return Measured(row=msgspec.structs.replace(row, void=void), latency=latency, tcp=self._tcp(first, second))
+        void = why_void(
+            row,
+            self.kind,
+            self.path.devices,
+            self.others,
+            links,
+            carried,
+            self.path.rate,
+            shared=shared,
+            standing=self.engine.connections,
+        )
+        fairness = 1.0 if FAIRNESS in self.kind.metrics else None  # beside arms of several connections
+        row = msgspec.structs.replace(row, void=void, fairness=fairness)
+        return Measured(row=row, latency=latency, tcp=self._tcp(first, second))
 
     def _tcp(self, first: "Edges", second: "Edges") -> tuple[TcpInfo, TcpInfo] | None:
         local = self.kind.active == "local"
@@ -250,8 +278,8 @@ class EngineArm:
         before: tuple[int, int, int],
         first: "Edges",
         second: "Edges",
-    ) -> tuple[Slice, Histogram | None]:
-        """A slice that was paused and drained: its row, and the latencies of its transactions."""
+    ) -> "Piece":
+        """A slice that was paused and drained."""
         board = self.engine.board
         active = board.live(self.active)
         sent, lost = active[0] - before[0], active[5] - before[1]
@@ -263,7 +291,15 @@ class EngineArm:
                 row, zerocopy_sends=sends - self.completed[0], zerocopy_copied=copied - self.completed[1]
             )
         latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
-        return row, latency
+        return Piece(row, latency, self._rates(first, second))
+
+    def _rates(self, first: "Edges", second: "Edges") -> tuple[float, ...]:
+        """What each flow got in a second: bytes received, or transactions."""
+        streams = self.kind.pattern == "stream"
+        counting = self.kind.passive if streams else self.kind.active
+        span = Span(first[0], second[0]) if counting == "local" else Span(first[1], second[1])
+        start, stop = counts(span.start, self.flows), counts(span.stop, self.flows)
+        return tuple((after - before) / span.seconds for before, after in zip(start, stop, strict=True))
 
     def _edges(self) -> "Edges":
         asked = self.ask_edges()
@@ -278,7 +314,10 @@ class EngineArm:
         board = self.engine.board
         for slot, edge in asked:
             self._await(slot, partial(board.wait_edge, slot, edge))
-        edges = {slot: EndMoment(*board.edge(slot, edge)) for slot, edge in asked}
+        edges = {
+            slot: EndMoment(*board.edge(slot, edge), board.flows(slot, edge) if self.flows > 1 else b"")
+            for slot, edge in asked
+        }
         return edges[self.local], edges[self.remote], machine
 
     def _pause(self) -> None:
@@ -367,6 +406,8 @@ class EngineArm:
             machine_steal_seconds=stop.cpu.steal - start.cpu.steal,
             cycles=cycles,
         )
+        if self.flows > 1:
+            return of_flows(row, active)
         return with_tcp_info(row, decode(active.start.tcp_info), decode(active.stop.tcp_info))
 
     def connection(self) -> Connection:
@@ -390,6 +431,21 @@ class EngineArm:
         """End the loops and close the connection."""
         self.engine.ends["local"].order(Close(slots=[self.local]))
         self.engine.ends["remote"].order(Close(slots=[self.remote]))
+
+
+class Piece(NamedTuple):
+    """A slice of one loop: its row, the latencies of its transactions, and what each of several flows got in a second:
+    bytes received, or transactions.
+    """
+
+    row: Slice
+    latency: Histogram | None
+    rates: tuple[float, ...]
+
+
+def counts(moment: EndMoment, flows: int) -> memoryview:
+    """What each flow had done then; behind the sum of what they had sent again. Empty where there is only one."""
+    return memoryview(moment.flows).cast("Q")[1 : flows + 1]
 
 
 Edges = tuple[EndMoment, EndMoment, MachineMoment]  # the local end, the remote one, the machine
@@ -426,6 +482,12 @@ def with_tcp_info(row: Slice, start: TcpInfo, stop: TcpInfo) -> Slice:
     )
 
 
+def of_flows(row: Slice, active: Span) -> Slice:
+    """The slice with what TCP_INFO of all flows says; one of them tells nothing of the others' windows and times."""
+    start, stop = (memoryview(moment.flows).cast("Q")[0] for moment in (active.start, active.stop))
+    return msgspec.structs.replace(row, retransmits=stop - start, mss=decode(active.stop.tcp_info).snd_mss)
+
+
 def _difference(start: int | None, stop: int | None) -> int | None:
     return None if start is None or stop is None else stop - start
 
@@ -434,7 +496,7 @@ def _seconds(microseconds: int | None) -> float | None:
     return None if microseconds is None else microseconds / 1e6
 
 
-def _port(reply: Done | Facts | NetperfDone) -> int:
+def _ports(reply: Done | Facts | NetperfDone) -> list[int]:
     if not isinstance(reply, Done):
         raise InternalError("an end answered an order with facts")
-    return reply.port
+    return reply.ports

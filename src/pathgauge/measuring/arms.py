@@ -1,18 +1,22 @@
 """The arms of a test: paths with their parameters completed, or one path with one parameter varied."""
 
+import itertools
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from pathgauge.errors import UserError
 from pathgauge.measuring.arm import EngineArm
+from pathgauge.measuring.assemble import AtOnce
 from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import ServerArm
 from pathgauge.paths.types import BuiltPath
+from pathgauge.traffic import flows as flows_of
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.parameters import Parameters
@@ -27,10 +31,29 @@ Shown = dict[str, str | int | bool | None]
 AnyArm = EngineArm | ServerArm | Crowd
 
 
-def places(request: Request) -> int:
-    """How many connections of one test stand at a time."""
-    arms = len(request.vary[1]) if request.vary else len(request.paths)
-    return arms * (request.paths[0].copies if request.parallel else 1)
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What stands at a time of a request's greediest test: loops at each end, the most flows that one of them serves,
+    connections.
+    """
+
+    loops: int
+    flows: int
+    connections: int
+
+
+def needs(request: Request) -> Needs:
+    """What an engine and its ends must have room for."""
+    copies = request.paths[0].copies if request.parallel else 1
+    loops, flows, connections = 0, 0, 0
+    for number in range(len(request.tests)):
+        kind = request.kind(number)
+        arms = [flows_of.shares(variant) if "flows" in kind.parameters else [1] for variant in request.variants]
+        times = copies * (2 if kind.duplex else 1)
+        loops = max(loops, times * sum(map(len, arms)))
+        flows = max(flows, *map(max, arms))
+        connections = max(connections, times * sum(map(sum, arms)))
+    return Needs(loops, flows, connections)
 
 
 def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[AnyArm]:
@@ -46,23 +69,44 @@ def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[AnyArm]:
         parameters = placed(msgspec.structs.replace(common, **changes))
         _check_family(name, path, ipv6=parameters.ipv6)
         copies, others = (path, *path.copies), _devices_of_others(path, paths.values())
+        complete = kind.complete(parameters, mtu)
         made = [
             EngineArm(
                 engine=engine,
                 name=name,
                 path=copy,
-                kind=kind,
-                parameters=kind.complete(parameters, mtu),
+                kind=direction,
+                parameters=_spread(complete, thread),
                 index=number,
                 others=others,
                 quiet_seconds=_quiet(path.rate),
                 copies=() if request.parallel else copies,
+                flows=flows,
             )
-            for number, copy in enumerate(copies if request.parallel else copies[:1], start=index)
+            for number, (copy, direction, (thread, flows)) in enumerate(
+                itertools.product(
+                    copies if request.parallel else copies[:1],
+                    (kind, kind.reversed()) if kind.duplex else (kind,),
+                    enumerate(flows_of.shares(complete) if "flows" in kind.parameters else (1,)),
+                ),
+                start=index,
+            )
         ]
         index += len(made)
-        arms.append(Crowd(made, others) if request.parallel else made[0])
+        several = request.parallel or flows_of.several(kind, complete)
+        arms.append(Crowd(made, others) if several else made[0])
     return arms
+
+
+def _spread(parameters: Parameters, thread: int) -> Parameters:
+    """The parameters with the CPUs of one of several threads: each two further on, for there are two ends."""
+    allowed = sorted(os.sched_getaffinity(0))
+    further = {
+        name: allowed[(allowed.index(cpu) + 2 * thread) % len(allowed)]
+        for name in ("local_cpu", "remote_cpu")
+        if (cpu := getattr(parameters, name)) is not None
+    }
+    return msgspec.structs.replace(parameters, **further) if thread else parameters
 
 
 def _check_family(name: str, path: BuiltPath, *, ipv6: bool) -> None:
@@ -89,9 +133,12 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
             )
         if not is_plain(kind, asked):
             raise UserError(
-                "methods, ways to wait and rates are for pathgauge's own ends, not for a netserver",
-                hint="leave out send-method, receive-method, wait, low-water and rate",
+                "methods, ways to wait, rates and several flows are for pathgauge's own ends, not for a netserver",
+                hint="leave out send-method, receive-method, wait, low-water, rate, flows and threads",
             )
+        if kind.duplex:
+            raise UserError(f"{kind.name} is for pathgauge's own ends, not for a netserver",
+                            hint="--test TCP_STREAM --test TCP_MAERTS")  # fmt: skip
         local = placed(msgspec.structs.replace(asked, remote_cpu=None)).local_cpu
         parameters = msgspec.structs.replace(asked, local_cpu=local)
         arms.append(
@@ -131,6 +178,18 @@ def placed(parameters: Parameters) -> Parameters:
 def shown(kind: TestKind, parameters: Parameters) -> Shown:
     """The parameters that the test heeds, under their option names, for the document."""
     return {name.replace("_", "-"): getattr(parameters, name) for name in sorted(kind.parameters)}
+
+
+def at_once(arms: Sequence[AnyArm]) -> dict[str, AtOnce]:
+    """What ran together in each arm in which several did."""
+    crowds = [arm for arm in arms if isinstance(arm, Crowd)]
+    return {crowd.name: _of_what(crowd) for crowd in crowds}
+
+
+def _of_what(crowd: Crowd) -> AtOnce:
+    if flows_of.several(crowd.kind, crowd.parameters) and not (crowd.kind.duplex and crowd.parameters.flows == 1):
+        return "flows"
+    return "directions" if crowd.kind.duplex else "copies"
 
 
 def _variants(

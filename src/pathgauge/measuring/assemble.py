@@ -1,8 +1,9 @@
 """The results document, made from what a run has gathered so far."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
+from typing import Literal
 
 import msgspec
 
@@ -27,6 +28,8 @@ from pathgauge.statistics.fairness import jain
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.parameters import Parameters
+
+AtOnce = Literal["copies", "flows", "directions"]
 
 
 def describe_paths(request: Request, paths: dict[str, BuiltPath]) -> list[PathDescription]:
@@ -77,8 +80,12 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
     )
 
 
-def describe_test(question: Question, outcomes: Sequence[Outcome], baseline: Parameters, seed: int) -> TestRun:
-    """How a test was run, in all labs; `baseline` are the baseline's parameters."""
+def describe_test(
+    question: Question, outcomes: Sequence[Outcome], baseline: Parameters, seed: int, at_once: Mapping[str, AtOnce] = {}
+) -> TestRun:
+    """How a test was run, in all labs; `baseline` are the baseline's parameters, `at_once` says what ran together in
+    each arm of several.
+    """
     first, last = outcomes[0], outcomes[-1]
     valid = sum(outcome.valid for outcome in outcomes)
     return TestRun(
@@ -98,12 +105,12 @@ def describe_test(question: Question, outcomes: Sequence[Outcome], baseline: Par
         seconds=sum(outcome.seconds for outcome in outcomes),
         connections=list(first.connections),
         loop_rates=dict(question.loop_rates),
-        copies=_copies(question.kind, outcomes),
+        copies=_copies(question.kind, outcomes, at_once),
     )
 
 
-def _copies(kind: TestKind, outcomes: Sequence[Outcome]) -> list[Copies]:
-    """What each copy got over all valid blocks, where copies ran at once."""
+def _copies(kind: TestKind, outcomes: Sequence[Outcome], at_once: Mapping[str, AtOnce]) -> list[Copies]:
+    """What each got over all valid blocks, where several ran at once."""
     slices: dict[str, list[tuple[float, ...]]] = {}
     for block in (block for outcome in outcomes for block in outcome.blocks if block.void is None):
         for name, every in block.slices.items():
@@ -114,7 +121,9 @@ def _copies(kind: TestKind, outcomes: Sequence[Outcome]) -> list[Copies]:
     for name, slices_of_path in slices.items():
         rates = [bits * fmean(copy) for copy in zip(*slices_of_path, strict=True)]
         if rates:
-            found.append(Copies(path=name, unit=unit, rates=rates, fairness=jain(rates)))
+            found.append(
+                Copies(path=name, at_once=at_once.get(name, "copies"), unit=unit, rates=rates, fairness=jain(rates))
+            )
     return found
 
 

@@ -1,7 +1,7 @@
-"""A crowd: the copies of a path, each with a connection of its own, measured all at once.
+"""A crowd: loops measured all at once, over copies of a path, over many flows of one path, or in both directions.
 
-In a slice all of them start and stop together. The slice's numbers are their sums, and how evenly the copies shared
-what there was is a metric of its own.
+In a slice all of them start and stop together. The slice's numbers are their sums, and how evenly the connections
+shared what there was is a metric of its own.
 """
 
 import math
@@ -27,7 +27,7 @@ from pathgauge.traffic.parameters import Parameters
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """The arms of a path's copies as one arm: see measured.Arm."""
+    """The arms of several loops as one arm: see measured.Arm. The first one's kind is that of the whole."""
 
     arms: Sequence[EngineArm]
     others: tuple[tuple[str, str], ...] = ()
@@ -49,19 +49,20 @@ class Crowd:
         return self.arms[0].parameters
 
     def open(self) -> None:
-        """Make a fresh connection of each copy, one after the other."""
+        """Make fresh connections of each, one after the other."""
         for arm in self.arms:
             arm.open()
 
     def warm(self, seconds: float) -> Warmed:
-        """Run all uncounted; the messages are those of a copy on average."""
+        """Run all uncounted; the messages are those of a loop on average, of which each flow should have some."""
         board, start = self.arms[0].engine.board, time.monotonic()
         before = [board.live(arm.passive)[3] for arm in self.arms]
         self._run(seconds)
         self._pause()
         took = time.monotonic() - start
         came = sum(board.live(arm.passive)[3] for arm in self.arms) - sum(before)
-        return Warmed(took, came // len(self.arms))
+        flows = max(arm.flows for arm in self.arms)
+        return Warmed(took, came // (len(self.arms) * max(1, flows // FLOWS_IN_TURN)))
 
     def measure(self, ramp: float, seconds: float) -> Measured:
         """One slice of all at once; then see whether the devices carried what all of them together moved."""
@@ -76,10 +77,17 @@ class Crowd:
         parts = zip(self.arms, before, first, second, strict=True)
         pieces = [arm.piece(start, one, two) for arm, start, one, two in parts]
         carried = lab.link_counters()
-        rows, latencies = [row for row, _ in pieces], [latency for _, latency in pieces if latency is not None]
-        rates = [rate(row, self.kind) for row in rows]
-        whole = msgspec.structs.replace(summed(rows, self.kind), fairness=jain(rates))
+        rows, latencies = (
+            [piece.row for piece in pieces],
+            [piece.latency for piece in pieces if piece.latency is not None],
+        )
+        kinds = [arm.kind for arm in self.arms]
+        rates = [
+            each for piece, kind in zip(pieces, kinds, strict=True) for each in piece.rates or (rate(piece.row, kind),)
+        ]
+        whole = msgspec.structs.replace(summed(rows, kinds), fairness=jain(rates))
         devices = [arm.path.devices for arm in self.arms]
+        duplex = len({kind.active for kind in kinds}) > 1
         wires = {arm.path.wire for arm in self.arms}
         void = why_crowd_void(
             whole,
@@ -88,8 +96,10 @@ class Crowd:
             self.others,
             links,
             carried,
-            None if self.path.rate is None else self.path.rate * len(wires),
+            None if self.path.rate is None else self.path.rate * len(wires) * (2 if duplex else 1),
             shared=in_packet(self.kind, self.parameters),
+            duplex=duplex,
+            standing=self.arms[0].engine.connections,
         )
         return Measured(
             row=msgspec.structs.replace(whole, void=void),
@@ -136,18 +146,26 @@ class Crowd:
 
 
 def rate(row: Slice, kind: TestKind) -> float:
-    """What one copy got: bytes received in a second, or transactions."""
+    """What one connection got: bytes received in a second, or transactions."""
     if kind.pattern == "transactions":
         return row.transactions / _seconds(row, kind.active)
     return row.bytes_received / _seconds(row, kind.passive)
 
 
-def summed(rows: Sequence[Slice], kind: TestKind) -> Slice:
-    """The slices of one moment as one. Its length at each end is such that work over length is the sum of the copies'
-    rates; what cannot be summed is that of the first copy, a mean, or unknown.
+def summed(rows: Sequence[Slice], kinds: Sequence[TestKind]) -> Slice:
+    """The slices of one moment as one. Its length at each end is such that work over length is the sum of the loops'
+    rates, whichever end sent; what cannot be summed is that of the first, a mean, or unknown.
     """
-    first = rows[0]
-    seconds = {end: _length([(_work(row, kind, end), _seconds(row, end)) for row in rows]) for end in ENDS}
+    first, whole_kind = rows[0], kinds[0]
+    pairs = list(zip(rows, kinds, strict=True))
+    seconds = {
+        whole_kind.active: _length(
+            [(_work(row, kind, kind.active), _seconds(row, kind.active)) for row, kind in pairs]
+        ),
+        whole_kind.passive: _length(
+            [(_work(row, kind, kind.passive), _seconds(row, kind.passive)) for row, kind in pairs]
+        ),
+    }
     retransmits = [row.retransmits for row in rows if row.retransmits is not None]
     trips = [row.rtt_seconds for row in rows if row.rtt_seconds is not None]
     shortest = [row.min_rtt_seconds for row in rows if row.min_rtt_seconds is not None]
@@ -172,7 +190,7 @@ def summed(rows: Sequence[Slice], kind: TestKind) -> Slice:
     )
 
 
-ENDS: tuple[End, End] = ("local", "remote")
+FLOWS_IN_TURN = 50  # flows that get as long a slice as one would: it holds some messages of each
 _SUMMED = (
     "bytes_sent",
     "bytes_received",

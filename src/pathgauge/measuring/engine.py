@@ -42,11 +42,12 @@ class MachineMoment:
 
 @dataclass(slots=True)
 class Engine:
-    """The two ends and the board; a context manager. `slots` is two for each arm."""
+    """The two ends and the board, on which each arm has two slots, with room for `flows` each; a context manager."""
 
     lab: LabView
     arms: int
     cycles: HardwareCounter | None
+    flows: int = 0
     stack: ExitStack = field(default_factory=ExitStack)
     board: _native.Board = field(init=False)
     ends: dict[End, EndProcess] = field(default_factory=dict)
@@ -58,8 +59,8 @@ class Engine:
         memory = os.memfd_create("pathgauge")
         self.stack.callback(os.close, memory)
         try:
-            os.ftruncate(memory, _native.Board.bytes(slots))
-            self.board = _native.Board(memory, slots)
+            os.ftruncate(memory, _native.Board.bytes(slots, self.flows))
+            self.board = _native.Board(memory, slots, self.flows)
             self.cpu = MachineCpuReader()
             self.stack.callback(self.cpu.close)
             for name in ("local", "remote"):
@@ -75,7 +76,12 @@ class Engine:
         every = [(path.client_namespace, path.server_namespace) for path in paths]
         spaces = {space for pair in every if (space := pair[name == "remote"]) is not None}
         return EndProcess.start(
-            name, board=memory, slots=slots, user_namespace=self.lab.user_namespace, namespaces=sorted(spaces)
+            name,
+            board=memory,
+            slots=slots,
+            flows=self.flows,
+            user_namespace=self.lab.user_namespace,
+            namespaces=sorted(spaces),
         )
 
     def _has_server(self) -> bool:
@@ -86,6 +92,11 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stack.close()
+
+    @property
+    def connections(self) -> int:
+        """At most so many stand at a time."""
+        return self.arms * max(1, self.flows)
 
     def moment(self) -> MachineMoment:
         """The machine's counters now."""

@@ -3,7 +3,10 @@
 import msgspec
 
 from pathgauge.paths.types import Attachment, PathSpec, WireSpec
+from pathgauge.traffic import flows
+from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.parameters import Parameters
+from pathgauge.traffic.registry import TESTS
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     warmup: float | None = None
     seed: int | None = None
     command: tuple[str, ...] = ()
+
+    @property
+    def variants(self) -> list[Parameters]:
+        """The test parameters of each path, or with each value that is varied, as far as they were given."""
+        if self.vary is None:
+            return [msgspec.structs.replace(self.parameters, **self.settings.get(spec.name, {})) for spec in self.paths]
+        field, values = self.vary
+        fixed = self.settings.get(self.paths[0].name, {})
+        return [msgspec.structs.replace(self.parameters, **{**fixed, field: value}) for value, _ in values]
+
+    def kind(self, place: int) -> TestKind:
+        """The test at that place; where several connections run at once, with how evenly they share."""
+        found = TESTS[self.tests[place]]
+        several = self.parallel or any(flows.several(found, variant) for variant in self.variants)
+        return found.of_many() if several else found
 
     @property
     def against_netserver(self) -> bool:

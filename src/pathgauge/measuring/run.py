@@ -12,6 +12,7 @@ from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble, ceiling
 from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.arms import AnyArm
+from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import Outcome, Plan, run_test
@@ -20,12 +21,12 @@ from pathgauge.measuring.observer import Observer, Progress
 from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import SLICE_SECONDS
 from pathgauge.paths.lab import Lab
+from pathgauge.paths.room import make_room
 from pathgauge.results.document import Comparison, Environment, Result, Slice
 from pathgauge.results.environment import collect
 from pathgauge.traffic import load
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.methods import is_plain
-from pathgauge.traffic.registry import TESTS
 
 
 class Stopped(Exception):
@@ -98,9 +99,7 @@ class Run:
     def measure(self, engine: Engine, place: int) -> None:
         """Run the test at that place of the request to its end, or for its share of the time in one of several labs."""
         request = self.request
-        kind = TESTS[request.tests[place]]
-        if request.parallel:
-            kind = kind.of_many()
+        kind = request.kind(place)
         arms = arms_of.build(request, engine, kind)
         if place == len(self.tests):
             self.tests.append(Gathered(kind, arms, self._question(kind, arms)))
@@ -119,7 +118,7 @@ class Run:
             plan=earlier,
             blocks=request.blocks,
             shaped=kind.pattern == "stream" and any(arm.path.rate is not None for arm in arms),
-            crowd=request.paths[0].copies if request.parallel else 1,
+            crowd=max(len(arm.arms) if isinstance(arm, Crowd) else 1 for arm in arms),
             lab=self.labs - 1,
             generator=random.Random(f"{self.seed} {kind.name}" + (f" {self.labs}" if self.labs > 1 else "")),
             outcome=outcome,
@@ -213,7 +212,9 @@ class Run:
             paths=assemble.describe_paths(self.request, self.lab.paths),
             wire=dict(self.lab.wire_facts),
             tests=[
-                assemble.describe_test(test.question, test.outcomes, test.arms[0].parameters, self.seed)
+                assemble.describe_test(
+                    test.question, test.outcomes, test.arms[0].parameters, self.seed, arms_of.at_once(test.arms)
+                )
                 for test in self.tests
             ],
             comparisons=[row for test in self.tests for row in test.final()],
@@ -230,6 +231,8 @@ def compare_request(request: Request, observer: Observer) -> Result:
     """
     seed = random.SystemRandom().randrange(2**32) if request.seed is None else request.seed
     run: Run | None = None
+    needs = arms_of.needs(request)
+    make_room(needs.connections, f"{needs.connections} connections", "ask for fewer flows")
     try:
         for number in range(1, request.labs + 1):
             with ExitStack() as stack:
@@ -243,7 +246,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
                     run = Run(request, observer, seed, lab, environment)
                 run.lab, run.labs = lab, number
                 run.warn_of_gaps()
-                engine = stack.enter_context(Engine(lab, arms_of.places(request), cycles))
+                engine = stack.enter_context(Engine(lab, needs.loops, cycles, needs.flows))
                 for place in range(len(request.tests)):
                     run.measure(engine, place)
     except BaseException as cause:

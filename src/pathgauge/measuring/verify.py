@@ -13,6 +13,7 @@ STRAY_SHARE = 0.01
 ABOVE_WIRE = 1.1  # a bucket that was not spent in time may lift a slice so far above its wire's rate, and no further
 STRAY_BYTES = 10_000  # ARP, neighbour discovery, the closing of an earlier connection
 STRAY_PACKETS = 30  # the same
+LAST_BYTES, LAST_PACKETS = 200, 2  # of a connection that has come to rest: its delayed ACK
 
 
 def in_packet(kind: TestKind, parameters: Parameters) -> int:
@@ -30,17 +31,23 @@ def why_void(
     rate: int | None = None,
     *,
     shared: int = 1,
+    standing: int = 0,
 ) -> str | None:
     """Why the slice does not count; None if it does. `others` are devices that only other paths run through, `rate` the
-    wire's in bit/s, None for an unshaped one, `shared` how many transactions may share a packet.
+    wire's in bit/s, None for an unshaped one, `shared` how many transactions may share a packet, `standing` how many
+    connections stand, those of all paths.
     """
     moved = row.transactions if kind.pattern == "transactions" else row.bytes_received
     if moved <= 0:
         return "nothing came through"
     seconds = row.remote_seconds if kind.passive == "remote" else row.local_seconds
     if rate is not None and 8 * row.bytes_received > ABOVE_WIRE * rate * seconds:
-        return "more came through than the wire carries: its shaper's burst was still being spent"
-    return not_carried([(row, devices)], kind, before, after, shared) or _strayed(row, kind, others, before, after)
+        return (
+            "more came through than the wire carries: its shaper's burst was still being spent; "
+            "a longer --slice shows less of it"
+        )
+    carried = not_carried([(row, devices)], kind, before, after, shared)
+    return carried or _strayed(row, kind, others, before, after, standing)
 
 
 def why_crowd_void(
@@ -53,11 +60,14 @@ def why_crowd_void(
     rate: int | None = None,
     *,
     shared: int = 1,
+    duplex: bool = False,
+    standing: int = 0,
 ) -> str | None:
-    """The same for many copies at once: `whole` is their sum, `pieces` what each did and by which devices. One that got
-    nothing through is no reason: that is what fairness tells.
+    """The same for many loops at once: `whole` is their sum, `pieces` what each did and by which devices, in both
+    directions if `duplex`. One that got nothing through is no reason: that is what fairness tells.
     """
-    return why_void(whole, kind, (), others, before, after, rate) or not_carried(pieces, kind, before, after, shared)
+    void = why_void(whole, kind, (), others, before, after, rate, standing=standing)
+    return void or not_carried(pieces, kind, before, after, shared, duplex=duplex)
 
 
 def not_carried(
@@ -66,6 +76,8 @@ def not_carried(
     before: Mapping[Key, LinkCounters],
     after: Mapping[Key, LinkCounters],
     shared: int = 1,
+    *,
+    duplex: bool = False,
 ) -> str | None:
     """Which device did not carry what all slices that ran through it brought to their ends; None where each did."""
     needs: dict[Key, tuple[int, int]] = {}
@@ -77,7 +89,7 @@ def not_carried(
                 needed, pairs = needs.get(key, (0, 0))
                 needs[key] = needed + row.total_bytes_received, pairs + asked
     for (space, name), (needed, pairs) in needs.items():
-        carried = _carried(before, after, (space, name))
+        carried = _carried(before, after, (space, name), duplex=duplex)
         if carried < needed:
             return f"{name} in {space} carried {carried} bytes of {needed}: the traffic took another path"
         # A message of few bytes is lost among ARP and ACKs; its packet is not, each way.
@@ -96,24 +108,28 @@ def _strayed(
     others: Sequence[Key],
     before: Mapping[Key, LinkCounters],
     after: Mapping[Key, LinkCounters],
+    standing: int,
 ) -> str | None:
     asked = row.transactions if kind.pattern == "transactions" else 0
     for key in others:
         strayed = _carried(before, after, key)
-        if strayed > STRAY_SHARE * row.total_bytes_received + STRAY_BYTES:
+        if strayed > STRAY_SHARE * row.total_bytes_received + STRAY_BYTES + LAST_BYTES * standing:
             return f"{key[1]} in {key[0]}, which is another path's, carried {strayed} bytes"
         packets = _packets(before, after, key)
-        if asked and packets > STRAY_SHARE * asked + STRAY_PACKETS:
+        if asked and packets > STRAY_SHARE * asked + STRAY_PACKETS + LAST_PACKETS * standing:
             return f"{key[1]} in {key[0]}, which is another path's, carried {packets} packets each way"
     return None
 
 
-def _carried(before: Mapping[Key, LinkCounters], after: Mapping[Key, LinkCounters], key: Key) -> int:
-    """Bytes in the busier direction; 0 for a device that is not there."""
+def _carried(
+    before: Mapping[Key, LinkCounters], after: Mapping[Key, LinkCounters], key: Key, *, duplex: bool = False
+) -> int:
+    """Bytes in the busier direction, or in both; 0 for a device that is not there."""
     if key not in before or key not in after:
         return 0
     sent = after[key].tx_bytes - before[key].tx_bytes
-    return max(sent, after[key].rx_bytes - before[key].rx_bytes)
+    received = after[key].rx_bytes - before[key].rx_bytes
+    return sent + received if duplex else max(sent, received)
 
 
 def _packets(before: Mapping[Key, LinkCounters], after: Mapping[Key, LinkCounters], key: Key) -> int:

@@ -12,7 +12,7 @@ import msgspec
 from pathgauge import errors
 from pathgauge.child import Child, raised
 from pathgauge.paths import messages
-from pathgauge.paths.room import make_room
+from pathgauge.paths.room import OF_COPY, make_room
 from pathgauge.paths.turning import Turn
 
 ANSWER_SECONDS = 10.0
@@ -59,7 +59,7 @@ class KeeperProcess:
     def build(self, order: messages.Build) -> tuple[messages.Built, list[int]]:
         """Have a lab built: what stands, and the descriptors that messages.Built tells of. Raises as `order`."""
         copies = sum(spec.copies for spec in order.paths)
-        make_room(copies)
+        make_room(OF_COPY * copies, f"{copies} copies", "ask for fewer copies")
         self.channel.settimeout(ANSWER_SECONDS + COPY_SECONDS * copies)
         received = self.order(order)
         descriptors = list(received.descriptors)

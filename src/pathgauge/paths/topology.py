@@ -16,7 +16,7 @@ from pathgauge.paths import addresses, messages
 from pathgauge.paths.addresses import Address, Family, Subnet
 from pathgauge.paths.changes import Standing
 from pathgauge.paths.registry import Kind, Placement, Space, kinds
-from pathgauge.paths.room import make_room
+from pathgauge.paths.room import OF_COPY, make_room
 from pathgauge.paths.rtnetlink import LinkFacts
 from pathgauge.paths.spaces import LabSpace, new_copy, new_space, read_sysctl
 from pathgauge.paths.types import NAMESPACE_CHANGES, DeviceRef, PathSpec, Role, WireSpec
@@ -54,7 +54,8 @@ class Topology:
         # A way in has its server in the container; the others are then measured in that direction, too.
         serves = any(kinds()[spec.kind].serves for spec in specs)
         descriptors = sum(kinds()[spec.kind].descriptors * spec.copies for spec in specs)
-        make_room(sum(spec.copies for spec in specs), descriptors)
+        copies = sum(spec.copies for spec in specs)
+        make_room(OF_COPY * copies + descriptors, f"{copies} copies", "ask for fewer copies")
         built: list[tuple[PathSpec, int, Wire, Placement]] = []
         shared: Wire | None = None
         for spec in specs:

@@ -63,16 +63,14 @@ def _placement(result: Result) -> Iterator[str]:
 def _copies(result: Result) -> Iterator[str]:
     """How many there were of each path, and, where they ran at once, what each of them got."""
     built = max((path.copies for path in result.paths), default=1)
-    if built == 1:
-        return
-    if not any(test.copies for test in result.tests):
+    if built > 1 and not any(test.copies for test in result.tests):
         yield f"Of each path {built} copies stood, one of them in use at a time."
     for test in result.tests:
         for copies in test.copies:
             least, middle, most = (format_value(find(copies.rates), copies.unit) for find in (min, median, max))
             fair = "unknown" if copies.fairness is None else f"{significant(copies.fairness, 3)}"
             yield clean(
-                f"{test.test}, {copies.path}: {len(copies.rates)} copies at once, each {least} to {most}, "
+                f"{test.test}, {copies.path}: {len(copies.rates)} {copies.at_once} at once, each {least} to {most}, "
                 f"median {middle}; fairness (Jain) {fair}"
             )
 

@@ -156,11 +156,13 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Copies(msgspec.Struct, frozen=True, kw_only=True):
-    """What each copy of a path got when all ran at once: `rates` on average over the slices that count, in `unit`, in
-    the order of the copies; `fairness` is Jain's index of these (1: all the same, 1/N: one of N has all).
+    """What each of several got when all ran `at_once`: the copies of a path, its flows (each copy's in turn, those that
+    the client sends first), or its two directions. `rates` on average over the slices that count, in `unit`; `fairness`
+    is Jain's index of these (1: all the same, 1/N: one of N has all).
     """
 
     path: str
+    at_once: Literal["copies", "flows", "directions"] = "copies"
     unit: str
     rates: list[float]
     fairness: float | None

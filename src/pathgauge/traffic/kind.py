@@ -15,7 +15,7 @@ class TestKind:
 
     `active` is the end that acts on orders: it sends the stream, or the requests. `parameters` names the fields of
     Parameters that the test heeds. `complete` fills what was left open, given the least MTU of the paths. `connects`:
-    each transaction is a connection of its own.
+    each transaction is a connection of its own. `duplex`: the other end sends, too, over connections of its own.
     """
 
     __test__ = False  # not a pytest class
@@ -30,6 +30,7 @@ class TestKind:
     parameters: frozenset[str]
     complete: Callable[[Parameters, int], Parameters]
     connects: bool = False
+    duplex: bool = False
 
     @property
     def passive(self) -> End:
@@ -37,8 +38,12 @@ class TestKind:
         return "remote" if self.active == "local" else "local"
 
     def of_many(self) -> "TestKind":
-        """The same test for copies that run at once: how evenly they share is a metric, too."""
-        return replace(self, metrics=(*self.metrics, FAIRNESS))
+        """The same test for connections that run at once: how evenly they share is a metric, too."""
+        return self if FAIRNESS in self.metrics else replace(self, metrics=(*self.metrics, FAIRNESS))
+
+    def reversed(self) -> "TestKind":
+        """The same test with the other end active."""
+        return replace(self, active=self.passive)
 
 
 FAIRNESS = "fairness"
@@ -58,9 +63,10 @@ PLACEMENT = frozenset(
 )
 CONNECTIONS = PLACEMENT
 STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
-TCP_STREAM = STREAM | {"nodelay", "congestion", "low_water"}
+FLOWS = frozenset({"flows", "threads"})
+TCP_STREAM = STREAM | FLOWS | {"nodelay", "congestion", "low_water"}
 TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst"}
-TCP_TRANSACTIONS = TRANSACTIONS | {"nodelay", "congestion"}
+TCP_TRANSACTIONS = TRANSACTIONS | FLOWS | {"nodelay", "congestion"}
 
 
 def udp_payload(mtu: int, *, ipv6: bool) -> int:

@@ -18,18 +18,20 @@ RECEIVE_METHODS: Mapping[str, tuple[str, ...]] = {
     "udp": ("copy", "batch", "gro"),
 }
 WAITS = ("block", "spin")
-PLAIN: Mapping[str, str | None] = {
+PLAIN: Mapping[str, str | int | None] = {
     "send_method": "copy",
     "receive_method": "copy",
     "wait": "block",
     "low_water": None,
     "rate": None,
+    "flows": 1,
+    "threads": 1,
 }
 LARGEST_PIPE = 1 << 20  # bytes; what a pipe may hold without privilege
 
 
 def is_plain(kind: "TestKind", parameters: "Parameters") -> bool:
-    """Whether the test's loops send, receive and wait in the plain way."""
+    """Whether the test's loops are those of one connection, and send, receive and wait in the plain way."""
     return all(getattr(parameters, field) == way for field, way in PLAIN.items() if field in kind.parameters)
 
 

@@ -7,8 +7,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of one test on one path; None leaves the choice to the test or to the kernel.
 
     Sizes and buffers in bytes, quotas in CPUs, `burst` in requests beyond the one awaited, `rate` in bit/s or
-    transactions/s. `local` is the client's end, `remote` the server's, as in netperf. The field names, with `-` for
-    `_`, are the option names of the command line and the keys of `--vary` and `--set`.
+    transactions/s. Of `flows` connections a loop in each of `threads` serves as many, at either end. `local` is the
+    client's end, `remote` the server's, as in netperf. The field names, with `-` for `_`, are the option names of the
+    command line and the keys of `--vary` and `--set`.
     """
 
     send_size: int | None = None
@@ -17,6 +18,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     response_size: int = 1
     burst: int = 0
     rate: float | None = None
+    flows: int = 1
+    threads: int = 1
     local_buffer: int | None = None
     remote_buffer: int | None = None
     nodelay: bool = False
