@@ -18,6 +18,7 @@
 #include "board.hpp"
 #include "buffers.hpp"
 #include "connections.hpp"
+#include "cost.hpp"
 #include "flows.hpp"
 #include "loops.hpp"
 #include "meter.hpp"
@@ -36,6 +37,7 @@ using pathgauge::ConnectPlan;
 using pathgauge::Edge;
 using pathgauge::Flows;
 using pathgauge::Order;
+using pathgauge::OwnCost;
 using pathgauge::Slot;
 using pathgauge::SocketOption;
 using pathgauge::State;
@@ -314,6 +316,16 @@ void bind_loops(nb::module_ &module) {
       "board"_a, "slot"_a, "transfer"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
 }
 
+void bind_cost(nb::module_ &module) {
+  nb::class_<OwnCost>(module, "OwnCost")
+      .def_ro("clock_ns", &OwnCost::clock_ns)
+      .def_ro("record_ns", &OwnCost::record_ns)
+      .def_ro("message_ns", &OwnCost::message_ns)
+      .def_ro("call_ns", &OwnCost::call_ns)
+      .def_ro("copy_rate", &OwnCost::copy_rate);
+  module.def("own_cost", &pathgauge::own_cost, nb::call_guard<nb::gil_scoped_release>());
+}
+
 }  // namespace
 
 // NOLINTNEXTLINE(readability-function-cognitive-complexity,modernize-use-trailing-return-type)
@@ -326,6 +338,7 @@ NB_MODULE(_native, module) {
   bind_board(module);
   bind_what_moves(module);
   bind_loops(module);
+  bind_cost(module);
   module.def(
       "relay",
       [](int one, int other, std::uint64_t delay_ns, std::uint64_t jitter_ns) {

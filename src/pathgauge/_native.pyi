@@ -155,3 +155,23 @@ def connect_transact(
 def accept_transact(
     board: Board, slot: int, transfer: Transfer, questions: Buffers | None = None, answers: Buffers | None = None
 ) -> int: ...
+
+class OwnCost:
+    """What the loops themselves cost, each the least of several looks: ns, and bytes/s that one CPU copies.
+
+    `record_ns`: a latency put into the histogram; `message_ns`: a message counted, and a look for orders and edges;
+    `call_ns`: a kernel call that does nothing.
+    """
+
+    @property
+    def clock_ns(self) -> float: ...
+    @property
+    def record_ns(self) -> float: ...
+    @property
+    def message_ns(self) -> float: ...
+    @property
+    def call_ns(self) -> float: ...
+    @property
+    def copy_rate(self) -> float: ...
+
+def own_cost() -> OwnCost: ...

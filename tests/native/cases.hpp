@@ -12,6 +12,7 @@ struct Case {
 
 [[nodiscard]] std::vector<Case> board_cases();
 [[nodiscard]] std::vector<Case> buffer_cases();
+[[nodiscard]] std::vector<Case> cost_cases();
 [[nodiscard]] std::vector<Case> stream_cases();
 [[nodiscard]] std::vector<Case> method_cases();
 [[nodiscard]] std::vector<Case> exchange_cases();

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -198,6 +199,15 @@ class TestWhatTheMachineCanDo:
         monkeypatch.delattr("pathgauge._native", raising=False)
         found = doctor.examine_engine()
         assert (found.status, found.essential) == ("missing", True)
+
+    def test_what_the_engine_costs_is_shown(self) -> None:
+        found = doctor.examine_engine()
+        assert found.status == "ok"
+        assert re.fullmatch(
+            r"a message takes the loop [\d.]+ ns, a transaction \d+ ns \(two clocks of \d+ ns, [\d.]+ ns for the "
+            r"histogram\), a kernel call \d+ ns; one CPU copies [\d.]+ GB/s",
+            found.detail,
+        )
 
 
 class TestWhatDisturbsIt:
