@@ -42,7 +42,7 @@ interop: install $(DEV_TOOLS) ## run every test against the stock peers, of netp
 test-kernel: install $(DEV_TOOLS) ## test the kinds of path that many kernels lack, in a guest that has them (some 5 min)
 	@PYTHON=$(BIN)/python scripts/test-kernel $(PYTEST_ARGS)
 
-bench: install $(DEV_TOOLS) ## measure pathgauge against stock netperf, both in one run
+bench: install $(DEV_TOOLS) ## measure pathgauge against netperf, iperf3, nuttcp and sockperf, all in one run
 	@$(BIN)/python -m benchmarks.startup
 	@$(BIN)/python -m benchmarks.scale
 	@$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)

@@ -1,10 +1,10 @@
-"""The engine against stock netperf 2.7: both alternate in one run over the same namespaces, pinned alike.
+"""The engine against its peers (netperf, iperf3, nuttcp, sockperf): all alternate in one run over the same namespaces.
 
-    python -m benchmarks.engine [--seconds 60] [--slice 0.2] [--markdown FILE] [TEST...]
+    python -m benchmarks.engine [--seconds 60] [--slice 1] [--congestion cubic] [--markdown FILE] [CASE...]
 
-Each slice of either is a run of about 0.2 s (`--slice`) on a fresh connection, its start included. The comparison is
-the product's own: netperf is the baseline, the engine the candidate, the loop and the statistics are
-`pathgauge compare`'s.
+Each slice of each program is a run on a fresh connection, client and server pinned alike. The comparison is the
+product's own: a peer is the baseline, the engine the candidate, the loop and the statistics are `pathgauge compare`'s.
+What one CPU copies and what a call of the kernel costs are measured in the same run, and what they alone would permit.
 """
 
 import argparse
@@ -19,7 +19,13 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.netperf_arm import NetperfArm, Netserver
+from benchmarks.cases import BEST, PLAIN, Case, limit
+from benchmarks.peers.iperf3 import Iperf3Arm
+from benchmarks.peers.netperf import NetperfArm
+from benchmarks.peers.nuttcp import NuttcpArm
+from benchmarks.peers.program import PeerArm, within
+from benchmarks.peers.sockperf import SockperfArm
+from pathgauge import _native
 from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.arms import placed
 from pathgauge.measuring.engine import Engine
@@ -27,43 +33,26 @@ from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import Outcome, Plan, run_test
 from pathgauge.measuring.measured import Arm, Measured, Warmed
 from pathgauge.paths.lab import Lab
-from pathgauge.paths.types import PathSpec, WireSpec
+from pathgauge.paths.types import BuiltPath, PathSpec, WireSpec
+from pathgauge.quantities import significant
 from pathgauge.results.document import Comparison, Connection
-from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 
-SLICE_SECONDS = 0.2
-GOAL = 0.97
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row of the table."""
-
-    name: str
-    test: str
-    parameters: Parameters
-
-
-CASES = (
-    Case("TCP_STREAM 64K", "TCP_STREAM", Parameters(send_size=65536)),
-    Case("TCP_STREAM 1400", "TCP_STREAM", Parameters(send_size=1400)),
-    Case("TCP_MAERTS 64K", "TCP_MAERTS", Parameters(send_size=65536)),
-    Case("TCP_RR 1/1", "TCP_RR", Parameters()),
-    Case("UDP_STREAM 1400", "UDP_STREAM", Parameters(send_size=1400)),
-    Case("UDP_RR 1/1", "UDP_RR", Parameters()),
+PROGRAMS: dict[str, type[PeerArm]] = {
+    "netperf": NetperfArm,
+    "iperf3": Iperf3Arm,
+    "nuttcp": NuttcpArm,
+    "sockperf": SockperfArm,
+}
+ENGINE = "pathgauge"
+HEADER = (
+    "| case | peer | its rate | pathgauge | rate: ratio [95 %] | client's CPU per unit: ratio "
+    "| server's CPU per unit: ratio | p99: ratio | loss | of the limit |\n|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
-def with_congestion(case: Case, name: str | None) -> Case:
-    """The case under a congestion control of its own; only TCP has one."""
-    if name is None or not case.test.startswith("TCP"):
-        return case
-    return Case(f"{case.name} {name}", case.test, msgspec.structs.replace(case.parameters, congestion=name))
-
-
 class FreshArm(EngineArm):
-    """The engine, measured as netperf measures itself: each slice on a connection of its own, its start included."""
+    """The engine, measured as its peers measure themselves: each slice on a fresh connection, its start included."""
 
     __slots__ = ()
 
@@ -90,45 +79,82 @@ class FreshArm(EngineArm):
         """Nothing is open between slices."""
 
 
-def run_case(case: Case, seconds: float, slice_seconds: float, seed: int) -> tuple[list[Comparison], Outcome]:
-    """Measure one case for at most `seconds`."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One case: the comparisons with each peer, and the datagrams lost as a share of those sent, by arm."""
+
+    case: Case
+    comparisons: dict[str, list[Comparison]]
+    loss: dict[str, float]
+    blocks: int
+    limit: float
+
+
+def run_case(case: Case, chosen: argparse.Namespace) -> Found:
+    """Measure one case for at most `--seconds`."""
     kind = TESTS[case.test]
     with ExitStack() as stack:
-        lab = stack.enter_context(Lab.build([PathSpec("host", "host")], WireSpec()))
-        path = lab.paths["host"]
+        lab = stack.enter_context(Lab.build([PathSpec(case.path, case.path)], WireSpec()))
+        path = lab.paths[case.path]
+        control_congestion(path, chosen.congestion)
         engine = stack.enter_context(Engine(lab, 1, None))
-        server = stack.enter_context(Netserver(path))
         parameters = kind.complete(placed(case.parameters), path.mtu)
-        stock = NetperfArm("netperf", path, kind, parameters, server)
-        wait_for(stock)
-        stock.calibrate()
-        arms: list[Arm] = [stock, FreshArm(engine, "pathgauge", path, kind, parameters, 0)]
-        outcome = Outcome(Plan(0.0, 0.0, slice_seconds))
-        metrics = [kind.primary, "cpu_local", "cpu_remote", "service_demand_local", "service_demand_remote"]
-
-        def look() -> list[Comparison]:
-            asked = Question(kind, {}, 0.95, {}, frozenset({kind.primary}), fixed=True)
-            return judge(asked, metrics, outcome.blocks, "netperf", "pathgauge")
-
+        arms: list[Arm] = [FreshArm(engine, ENGINE, path, kind, parameters, 0)]
+        for name, options in case.peers.items():
+            given = kind.complete(placed(case.of_peers or case.parameters), path.mtu)
+            arms.append(stack.enter_context(PROGRAMS[name](name, path, kind, given, options)))
+        outcome = Outcome(Plan(0.0, 0.0, chosen.slice))
         run_test(
             arms,
-            budget=seconds,
-            slice_seconds=slice_seconds,
+            budget=chosen.seconds,
+            slice_seconds=chosen.slice,
             warmup=0.0,
-            generator=random.Random(f"{seed} {case.name}"),
+            generator=random.Random(f"{chosen.seed} {case.name}"),
             outcome=outcome,
             look=list,  # the whole budget is spent: the interval is what is asked for, not a verdict
-            tell=lambda elapsed, _current: progress(case, outcome, elapsed, seconds),
+            tell=lambda elapsed, _current: progress(case, outcome, elapsed, chosen.seconds),
         )
-        return look(), outcome
+    for block in outcome.blocks:
+        if block.void:
+            print(f"\r{case.name}: a void block: {block.void}", file=sys.stderr)
+    asked = Question(kind, {}, 0.95, {}, frozenset({kind.primary}), fixed=True)
+    metrics = [kind.primary, "service_demand_local", "service_demand_remote"]
+    return Found(
+        case,
+        {
+            name: judge(
+                asked, [*metrics, *(["latency_p99"] if name == "sockperf" else [])], outcome.blocks, name, ENGINE
+            )
+            for name in case.peers
+        },
+        lost(outcome, [ENGINE, *case.peers], parameters.send_size or 1) if case.test == "UDP_STREAM" else {},
+        outcome.valid,
+        limit(case, kind, parameters, _native.own_cost()),
+    )
 
 
-def wait_for(stock: NetperfArm) -> None:
-    """Until netserver answers."""
-    for _ in range(50):
-        if subprocess.run(stock.command("-1"), capture_output=True, check=False).returncode == 0:
-            return
-    raise SystemExit("netserver does not answer; is netperf installed? sudo scripts/install-peers")
+def control_congestion(path: BuiltPath, name: str | None) -> None:
+    """Let every program's connections over the path use that congestion control: its routes say so."""
+    for space in {path.client_namespace, path.server_space} if name is not None else ():
+        for table in ("main", "local"):
+            shown = subprocess.run(
+                within(space, "ip", "route", "show", "table", table), capture_output=True, text=True, check=True
+            )
+            for route in shown.stdout.splitlines():
+                if not route.startswith("broadcast"):
+                    change = ("ip", "route", "change", *route.split(), "table", table, "congctl", f"{name}")
+                    subprocess.run(within(space, *change), check=True)
+
+
+def lost(outcome: Outcome, names: Sequence[str], size: int) -> dict[str, float]:
+    """Datagrams that did not come, as a share of those sent."""
+    shares = {}
+    for name in names:
+        rows = [measured.row for block in outcome.blocks if not block.void for measured in block.slices[name]]
+        came = sum(row.total_bytes_received for row in rows) / size
+        gone = sum((row.total_bytes_sent - row.total_bytes_received) / size + row.messages_lost for row in rows)
+        shares[name] = gone / (came + gone)
+    return shares
 
 
 def progress(case: Case, outcome: Outcome, elapsed: float, budget: float) -> None:
@@ -137,55 +163,70 @@ def progress(case: Case, outcome: Outcome, elapsed: float, budget: float) -> Non
         print(f"\r{case.name}: {outcome.valid} blocks, {elapsed:.0f} of {budget:.0f} s", end="", file=sys.stderr)
 
 
-def row(case: Case, found: Sequence[Comparison]) -> str:
-    """One line of the table."""
-    rate, _, _, local, remote = found
-    speed = "Gbit/s" if rate.unit == "bit/s" else "k/s"
-    scale = 1e9 if rate.unit == "bit/s" else 1e3
-
-    def ratio(comparison: Comparison) -> str:
-        known = comparison.ratio
-        if known.estimate is None:
-            return "unknown"
-        return f"{known.estimate:.3f} [{known.low:.3f}, {known.high:.3f}]"
-
-    reached = "yes" if (rate.ratio.low or 0.0) >= GOAL else "no"
-    values = [f"{(side.estimate or 0.0) / scale:.3g} {speed}" for side in (rate.baseline, rate.candidate)]
-    return f"| {case.name} | {values[0]} | {values[1]} | {ratio(rate)} | {reached} | {ratio(local)} | {ratio(remote)} |"
+def ratio(comparison: Comparison | None) -> str:
+    """With its interval."""
+    if comparison is None or comparison.ratio.estimate is None:
+        return ""
+    known = comparison.ratio
+    return f"{known.estimate:.3f} [{known.low:.3f}, {known.high:.3f}]"
 
 
-HEADER = (
-    "| case | netperf 2.7 | pathgauge | rate: ratio [95 %] | lower bound >= 0.97 "
-    "| client's CPU per unit: ratio | server's CPU per unit: ratio |\n|---|---|---|---|---|---|---|"
-)
+def rows(found: Found) -> list[str]:
+    """A line of the table for each peer, the fastest one's name in bold."""
+    best = max(found.comparisons, key=lambda name: found.comparisons[name][0].baseline.estimate or 0.0)
+    lines = []
+    for name, comparisons in found.comparisons.items():
+        by_metric = {comparison.metric: comparison for comparison in comparisons}
+        rate = comparisons[0]
+        scale, unit = (1e9, "Gbit/s") if rate.unit == "bit/s" else (1e3, "k/s")
+        theirs, ours = ((side.estimate or 0.0) for side in (rate.baseline, rate.candidate))
+        loss = f"{100 * found.loss[name]:.1f} % - {100 * found.loss[ENGINE]:.1f} %" if found.loss else ""
+        cells = [
+            found.case.name,
+            " ".join([f"**{name}**" if name == best else name, *found.case.peers[name]]),
+            f"{significant(theirs / scale, 3)} {unit}",
+            f"{significant(ours / scale, 3)} {unit}",
+            ratio(rate),
+            ratio(by_metric.get("service_demand_local")),
+            ratio(by_metric.get("service_demand_remote")),
+            ratio(by_metric.get("latency_p99")),
+            loss,
+            f"{ours / found.limit:.2f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def main() -> None:
     """Run the cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="budget of each case (default 60)")
-    parser.add_argument(
-        "--slice", type=float, default=SLICE_SECONDS, help=f"of each slice, in s (default {SLICE_SECONDS})"
-    )
-    parser.add_argument("--congestion", metavar="NAME", help="of the TCP cases (default: the kernel's)")
+    parser.add_argument("--slice", type=float, default=1.0, help="of each slice, in whole s (default 1)")
+    parser.add_argument("--congestion", metavar="NAME", help="of every program's connections (default: the kernel's)")
     parser.add_argument("--seed", type=int, default=20070709)
     parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
     parser.add_argument("--json", type=Path, help="write the comparisons to this file")
     parser.add_argument("case", nargs="*", help="only the cases that contain this text")
     chosen = parser.parse_args()
-    cases = [case for case in CASES if not chosen.case or any(text in case.name for text in chosen.case)]
-    cases = [with_congestion(case, chosen.congestion) for case in cases]
-    lines, documents = [HEADER], []
-    print(HEADER)
-    for case in cases:
-        found, outcome = run_case(case, chosen.seconds, chosen.slice, chosen.seed)
-        lines.append(row(case, found))
-        documents.append({"case": case.name, "blocks": outcome.valid, "comparisons": msgspec.to_builtins(found)})
-        print(("\r" if sys.stderr.isatty() else "") + lines[-1], flush=True)
-    if chosen.markdown:
-        chosen.markdown.write_text("\n".join(lines) + "\n")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(documents, indent=1) + "\n")
+    cost = _native.own_cost()
+    lines = [
+        f"One CPU copies {cost.copy_rate / 1e9:.1f} GB/s; a call of the kernel takes {cost.call_ns:.0f} ns.",
+        "",
+        HEADER,
+    ]
+    print("\n".join(lines), flush=True)
+    documents = []
+    for case in (case for case in (*PLAIN, *BEST) if not chosen.case or any(text in case.name for text in chosen.case)):
+        found = run_case(case, chosen)
+        lines += rows(found)
+        documents.append(
+            {"case": case.name, "blocks": found.blocks, "comparisons": msgspec.to_builtins(found.comparisons)}
+        )
+        print(("\r" if sys.stderr.isatty() else "") + "\n".join(rows(found)), flush=True)
+        if chosen.markdown:
+            chosen.markdown.write_text("\n".join(lines) + "\n")
+        if chosen.json:
+            chosen.json.write_text(json.dumps(documents, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.netperf_arm import PORT, Netserver, within
+from benchmarks.peers.netperf import PORT, Netserver
+from benchmarks.peers.program import within
 from benchmarks.runs import Outcome, resume
 from pathgauge import compare
 from pathgauge.paths.lab import Lab

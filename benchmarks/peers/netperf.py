@@ -1,0 +1,58 @@
+"""Stock netperf 2.7."""
+
+import re
+from dataclasses import dataclass
+
+from benchmarks.peers.program import PeerArm, Server, Work
+from pathgauge.paths.types import BuiltPath
+
+PORT = 12865
+SELECTORS = "THROUGHPUT,REMOTE_RECV_THROUGHPUT,LOCAL_SEND_THROUGHPUT,LOCAL_BYTES_RECVD,REMOTE_BYTES_RECVD"
+MEGABIT = 1e6
+
+
+def netserver(address: str) -> list[str]:
+    """The server's command line. Without fork (-f), so that the tests' CPU time is this process's own."""
+    return ["netserver", "-D", "-f", "-4", "-L", address, "-p", str(PORT)]
+
+
+class Netserver(Server):
+    """A netserver in a path's server namespace."""
+
+    def __init__(self, path: BuiltPath) -> None:
+        super().__init__(path, netserver(path.server_addresses["ipv4"]))
+
+
+@dataclass(slots=True)
+class NetperfArm(PeerArm):
+    """netperf -t TEST."""
+
+    def serve(self) -> list[str]:
+        return netserver(self.host)
+
+    def command(self, seconds: int) -> list[str]:
+        given = self.parameters
+        if self.kind.pattern == "transactions":
+            sizes = ["-r", f"{given.request_size},{given.response_size}"]
+        elif self.reversed:  # -m and -M take LOCAL,REMOTE: it is the remote end that sends
+            sizes = ["-m", f",{given.send_size}", "-M", f"{given.receive_size},"]
+        else:
+            sizes = ["-m", str(given.send_size), "-M", str(given.receive_size)]
+        unit = "x" if self.kind.pattern == "transactions" else "m"
+        where = ["-H", self.host, "-p", str(PORT), "-4"]
+        how = ["-t", self.kind.name, "-l", str(seconds or -1), "-f", unit]
+        return ["netperf", *where, *how, *self.options, "--", *sizes, "-k", SELECTORS]
+
+    def read(self, output: str) -> Work:
+        """netperf prints its time to 10 ms, its rates in full: the time is made of both."""
+        said = dict(re.findall(r"^(\w+)=(.*)$", output, re.MULTILINE))
+        local = int(said["LOCAL_BYTES_RECVD"])
+        if self.kind.pattern == "transactions":
+            transactions = local // self.parameters.response_size
+            return Work(transactions / float(said["THROUGHPUT"]), transactions=transactions)
+        received = local if self.reversed else int(said["REMOTE_BYTES_RECVD"])
+        rate = said["REMOTE_RECV_THROUGHPUT"] if self.kind.transport == "udp" else said["THROUGHPUT"]
+        seconds = 8 * received / (float(rate) * MEGABIT)
+        sent = float(said["LOCAL_SEND_THROUGHPUT"]) * MEGABIT * seconds / 8
+        lost = max(0, round((sent - received) / (self.parameters.send_size or 1)))
+        return Work(seconds, received, lost=lost if self.kind.transport == "udp" else 0)
