@@ -57,7 +57,7 @@ PLAIN = (
 )
 
 _SPLICED = Parameters(
-    send_size=1 << 20, receive_size=256 << 10, send_method="splice", receive_method="splice", low_water=256 << 10
+    send_size=1 << 20, receive_size=256 << 10, send_method="splice", receive_method="splice", low_water=64 << 10
 )
 _SPINNING = Parameters(wait="spin")
 
