@@ -46,6 +46,7 @@ bench: install $(DEV_TOOLS) ## measure pathgauge against netperf, iperf3, nuttcp
 	@$(BIN)/python -m benchmarks.startup
 	@$(BIN)/python -m benchmarks.scale
 	@$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)
+	@$(BIN)/python -m benchmarks.flows
 
 campaign: install $(DEV_TOOLS) ## live verdicts whose answer is known, and the time to one (an hour and more, resumable)
 	@$(BIN)/python -m benchmarks.verdicts
