@@ -184,7 +184,8 @@ void bind_what_moves(nb::module_ &module) {
           "__init__",
           [](Transfer *made, int fd, bool datagrams, std::uint64_t deadline_ns, std::uint64_t limit,
              std::uint32_t ahead, std::uint32_t pace_count, std::uint64_t pace_ns, int file, bool record, bool numbered,
-             bool marked, bool discard, bool spin, std::uint64_t patience_ns, std::uint32_t segment, double period_ns) {
+             bool marked, bool discard, bool spin, bool poll, std::uint64_t patience_ns, std::uint32_t segment,
+             double period_ns) {
             if (ahead > most_ahead) {
               throw std::out_of_range("at most 65536 requests ahead");
             }
@@ -208,6 +209,7 @@ void bind_what_moves(nb::module_ &module) {
                 .marked = marked,
                 .discard = discard,
                 .spin = spin,
+                .poll = poll,
                 .patience_ns = patience_ns,
                 .period_ns = period_ns,
                 .segment = segment,
@@ -215,7 +217,8 @@ void bind_what_moves(nb::module_ &module) {
           },
           nb::kw_only(), "fd"_a, "datagrams"_a, "deadline_ns"_a, "limit"_a = 0, "ahead"_a = 0, "pace_count"_a = 0,
           "pace_ns"_a = 0, "file"_a = -1, "record"_a = false, "numbered"_a = true, "marked"_a = false,
-          "discard"_a = false, "spin"_a = false, "patience_ns"_a = 0, "segment"_a = 0, "period_ns"_a = 0.0);
+          "discard"_a = false, "spin"_a = false, "poll"_a = false, "patience_ns"_a = 0, "segment"_a = 0,
+          "period_ns"_a = 0.0);
   nb::class_<Buffers>(module, "Buffers")
       .def(
           "__init__",

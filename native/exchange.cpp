@@ -1,14 +1,19 @@
 #include "exchange.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 
 namespace pathgauge {
 namespace {
+
+constexpr std::uint64_t second_ns = 1'000'000'000;
+constexpr std::uint64_t longest_poll_ns = second_ns / 10;
 
 bool is_over(const Meter &meter) { return meter.quitting() || meter.expired(); }
 
@@ -36,6 +41,18 @@ bool is_timeout(int error) { return error == EAGAIN || error == EWOULDBLOCK || e
 
 bool is_datagram_loss(int error) { return error == ENOBUFS || error == ECONNREFUSED || is_timeout(error); }
 
+void await_data(const Transfer &transfer) {
+  if (transfer.poll) {
+    pollfd wanted{.fd = transfer.fd, .events = POLLIN, .revents = 0};
+    const std::uint64_t patience = transfer.patience_ns == 0 ? longest_poll_ns : transfer.patience_ns;
+    const timespec time{
+        .tv_sec = static_cast<time_t>(patience / second_ns),
+        .tv_nsec = static_cast<std::int64_t>(patience % second_ns),
+    };
+    ppoll(&wanted, 1, &time, nullptr);
+  }
+}
+
 Outcome send_whole(Meter &meter, const Transfer &transfer, const Buffers &buffers, const std::byte *buffer) {
   const std::size_t size = buffers.size();
   std::size_t gone = 0;
@@ -60,10 +77,11 @@ Outcome send_whole(Meter &meter, const Transfer &transfer, const Buffers &buffer
 
 Outcome receive_whole(Meter &meter, const Transfer &transfer, const Buffers &buffers, std::byte *buffer) {
   const std::size_t size = buffers.size();
-  const int flags = transfer.spin ? MSG_DONTWAIT : 0;
+  const int flags = receiving(transfer, 0);
   const Patience patience(transfer);
   std::size_t come = 0;
   do {
+    await_data(transfer);
     const ssize_t part = recv(transfer.fd, buffer + come, size - come, flags);
     if (part > 0 || (part == 0 && transfer.datagrams && !transfer.marked && !meter.quitting())) {
       meter.received(static_cast<std::size_t>(part));

@@ -1,6 +1,8 @@
 // Whole messages over a socket, and how a loop ends.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -16,6 +18,15 @@ enum class Outcome : std::uint8_t { done, again, closed, failed };
 
 // What a datagram's sender survives: no room, or word that an earlier datagram found nobody.
 [[nodiscard]] bool is_datagram_loss(int error);
+
+// The flags of a call that receives, which does not sleep where the reader spins or polls.
+[[nodiscard]] inline int receiving(const Transfer &transfer, unsigned flags) {
+  return static_cast<int>(transfer.spin || transfer.poll ? flags | MSG_DONTWAIT : flags);
+}
+
+// Where the reader polls: sleeps until there is something to receive, for a while, or until it is nudged. What lies
+// below the mark of low water then is received all the same.
+void await_data(const Transfer &transfer);
 
 // One whole message of a stream: part after part until all has gone. `again` where a datagram was lost or time ran out.
 [[nodiscard]] Outcome send_whole(Meter &meter, const Transfer &transfer, const Buffers &buffers,

@@ -29,6 +29,7 @@ struct Transfer {
   bool marked = false;   // an empty datagram ends the loop
   bool discard = false;  // received bytes are dropped in the kernel, not copied
   bool spin = false;     // who receives asks again and again instead of sleeping
+  bool poll = false;     // who receives sleeps in poll(2), not in the call that receives
   std::uint64_t patience_ns =
       0;                      // after which who spins gives a datagram up, as a time-out of the socket does; 0: never
   double period_ns = 0;       // between the starts of two operations, which keep to a schedule; 0: there is none

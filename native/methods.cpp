@@ -228,7 +228,7 @@ int receive_spliced(Slot &slot, const Transfer &transfer, Buffers &buffers) {
   if (between.error() != 0 || nothing < 0) {
     return unable(slot, transfer, nothing < 0 ? errno : between.error());
   }
-  if (transfer.spin) {  // splice has no flag for it that heeds the socket
+  if (transfer.spin || transfer.poll) {  // splice has no flag for it that heeds the socket
     fcntl(transfer.fd, F_SETFL, O_NONBLOCK);
   }
   const int error = receive_by(slot, transfer, [&] {

@@ -22,11 +22,6 @@ struct Moved {
   std::uint64_t lost = 0;
 };
 
-// The flags of a call that receives, which does not sleep where the reader spins.
-[[nodiscard]] inline int receiving(const Transfer &transfer, unsigned flags) {
-  return static_cast<int>(transfer.spin ? flags | MSG_DONTWAIT : flags);
-}
-
 // `call(meter)` sends once.
 template <typename Call>
 int send_by(Slot &slot, const Transfer &transfer, Call call) {
@@ -62,6 +57,7 @@ int receive_by(Slot &slot, const Transfer &transfer, Call call) {
   publish_state(slot, State::running);
   while (!meter.expired() && !meter.received_all()) {
     const std::uint64_t start = transfer.record ? read_clock(CLOCK_MONOTONIC) : 0;
+    await_data(transfer);
     const Moved moved = call();
     if (moved.bytes >= 0 && moved.messages > 0) {
       meter.received(static_cast<std::size_t>(moved.bytes), moved.messages);

@@ -59,10 +59,10 @@ class Transfer:
     `ahead` requests are in flight besides the one awaited; `pace_count` operations are done in each `pace_ns`; `file`
     is sent from with sendfile; `record` times every operation; `numbered`: a datagram's first byte says which request
     it is; `marked`: an empty datagram ends the loop; `discard`: what is received is dropped in the kernel; `spin`: who
-    receives does not sleep, and gives a datagram up after `patience_ns` (0: never); `segment`: the size of datagrams
-    that UDP_SEGMENT cuts a buffer into; `period_ns`: from the start of one operation to that of the next, by a schedule
-    that begins with each run (0: none), from which the time of a transaction is then counted. IndexError for more than
-    65536 ahead, 2^62 ns of pace or 10^12 ns of period.
+    receives does not sleep, `poll`: it sleeps in poll(2), and gives a datagram up after `patience_ns` (0: who spins
+    never does); `segment`: the size of datagrams that UDP_SEGMENT cuts a buffer into; `period_ns`: from the start of
+    one operation to that of the next, by a schedule that begins with each run (0: none), from which the time of a
+    transaction is then counted. IndexError for more than 65536 ahead, 2^62 ns of pace or 10^12 ns of period.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Transfer:
         marked: bool = False,
         discard: bool = False,
         spin: bool = False,
+        poll: bool = False,
         patience_ns: int = 0,
         segment: int = 0,
         period_ns: float = 0.0,

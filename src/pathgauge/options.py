@@ -31,6 +31,8 @@ OUTPUT = "Output"
 DEFAULT_PATHS = ("host", "macvlan")
 GREATEST_CPU = 8191
 GREATEST_BURST = 4096
+GREATEST_BUSY_POLL = 1_000_000  # us
+GREATEST_PRIORITY = 99
 LEAST_BLOCKS, GREATEST_BLOCKS = 5, 100_000
 LEAST_LABS, GREATEST_LABS = 5, 1000
 MOST_PARALLEL = 500  # copies; a machine's tables of neighbours hold 1024
@@ -274,6 +276,14 @@ def _threads(text: str) -> int:
     return quantities.parse_whole(text, 1, MOST_THREADS, "number of threads")
 
 
+def _busy_poll(text: str) -> int:
+    return quantities.parse_whole(text, 0, GREATEST_BUSY_POLL, "time to poll, in us")
+
+
+def _realtime(text: str) -> int:
+    return quantities.parse_whole(text, 1, GREATEST_PRIORITY, "priority of SCHED_FIFO")
+
+
 def _quota(text: str) -> float:
     return quantities.parse_quota(text)
 
@@ -350,9 +360,14 @@ OPTIONS: dict[str, Option] = {
                 _METHODS[0], "send method"),
         _method("receive-method", "how a stream is received: copy; TCP discard, splice; UDP batch, gro",
                 _METHODS[1], "receive method"),
-        _method("wait", "how a reader waits: block (sleeps), spin (asks again and again)", WAITS, "way to wait"),
+        _method("wait", "how a reader waits: block (sleeps in its call), poll (in poll), spin (asks again and again)",
+                WAITS, "way to wait"),
         _parameter("low-water", "SIZE", "bytes that wake a sleeping receiver of a TCP stream (SO_RCVLOWAT)",
                    quantities.parse_size, "1"),
+        _parameter("busy-poll", "US", "us that a reader polls the device's queue before it sleeps (SO_BUSY_POLL)",
+                   _busy_poll, _KERNEL),
+        _parameter("realtime", "PRIORITY", "run both ends in real time (SCHED_FIFO), 1 to 99", _realtime, "off"),
+        _parameter("mptcp", "", "use Multipath TCP", quantities.parse_switch, "off"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",
                "a path that exists, between local, netns:NAME, pid:N, container:NAME, or to netperf://HOST",
                _parse_path, "none", LAB, True),

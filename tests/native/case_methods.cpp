@@ -32,6 +32,7 @@ struct Way {
   std::size_t size = 1;       // of a message, which gso cuts
   std::uint32_t segment = 0;  // of gso
   bool spin = false;
+  bool poll = false;
 };
 
 Pair made_for(const Way &way) {
@@ -58,6 +59,7 @@ void move_by(const Way &way) {
   sending.segment = way.segment;
   sending.record = receiving.record = true;
   receiving.spin = way.spin;
+  receiving.poll = way.poll;
   Job sender(desk[0], [&] { return way.send(desk[0], sending, from); });
   Job receiver(desk[1], [&] { return way.receive(desk[1], receiving, into); });
   give_order(desk[0], Order::run);
@@ -86,6 +88,9 @@ void streams_by_every_method() {
            .receive = &pathgauge::receive_spliced,
            .size = 1000,
            .spin = true});
+  for (const Loop receive : {&pathgauge::receive_stream, &pathgauge::receive_spliced}) {
+    move_by({.wire = Wire::tcp, .receive = receive, .size = 1000, .poll = true});
+  }
 }
 
 void datagrams_by_every_method() {
@@ -104,6 +109,11 @@ void datagrams_by_every_method() {
            .size = 250,  // the last of each is half as long
            .segment = 100,
            .spin = true});
+  move_by({.wire = Wire::udp,
+           .send = &pathgauge::send_batches,
+           .receive = &pathgauge::receive_batches,
+           .size = 100,
+           .poll = true});
 }
 
 void what_cannot_begin_is_an_error() {
@@ -137,14 +147,15 @@ void a_mark_ends_batches() {
   require(receiver.finish() == 0 && desk[1].bytes_received.load() == 23, "a datagram counts whole, a mark ends");
 }
 
-// Who answers nothing: the reader that spins gives up after its patience and at its deadline, not before.
-void who_spins_has_patience() {
+// Who answers nothing: the reader gives up after its patience and at its deadline, not before.
+void has_patience(bool spin) {
   const Desk desk;
   const Pair pair = connected(Wire::udp);
   Buffers question({.size = 1});
   Buffers answer({.size = 1});
   Transfer asking = over(pair.one, Wire::udp, 0.4);
-  asking.spin = true;
+  asking.spin = spin;
+  asking.poll = !spin;
   asking.patience_ns = 50'000'000;
   give_order(desk[0], Order::run);
   Job requester(desk[0], [&] { return request(desk[0], asking, question, answer); });
@@ -152,6 +163,9 @@ void who_spins_has_patience() {
   const std::uint64_t lost = desk[0].lost.load();
   require(lost >= 2 && lost <= 9, "one is lost in each patience");
 }
+
+void who_spins_has_patience() { has_patience(true); }
+void who_polls_has_patience() { has_patience(false); }
 
 }  // namespace
 
@@ -162,6 +176,7 @@ std::vector<Case> method_cases() {
       {"methods: what cannot begin", what_cannot_begin_is_an_error},
       {"methods: a mark ends batches", a_mark_ends_batches},
       {"methods: who spins has patience", who_spins_has_patience},
+      {"methods: who polls has patience", who_polls_has_patience},
   };
 }
 

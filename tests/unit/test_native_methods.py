@@ -303,10 +303,13 @@ def alive(thread: threading.Thread) -> bool:
         (_native.receive_coalesced, True),
     ],
 )
-def test_a_reader_that_spins_hears_orders_at_once(board: _native.Board, loop: Loop, *, datagrams: bool) -> None:
+@pytest.mark.parametrize("way", ["spin", "poll"])
+def test_a_reader_that_does_not_sleep_in_its_call_hears_orders_at_once(
+    board: _native.Board, loop: Loop, way: str, *, datagrams: bool
+) -> None:
     one, two = udp_pair() if datagrams else tcp_pair(limited=False)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 0))
-    thread, results = start(loop, board, 0, over(one, spin=True), _native.Buffers(1000))
+    thread, results = start(loop, board, 0, over(one, **{way: True}), _native.Buffers(1000))
     assert board.wait_state(0, RUNNING, 2.0)
     take_edge(board, 0)
     two.send(b"0123456789")
@@ -316,10 +319,13 @@ def test_a_reader_that_spins_hears_orders_at_once(board: _native.Board, loop: Lo
     assert results == [0]
 
 
+@pytest.mark.parametrize("way", ["spin", "poll"])
 @pytest.mark.parametrize("datagrams", [False, True])
-def test_transactions_of_readers_that_spin(board: _native.Board, *, datagrams: bool) -> None:
+def test_transactions_of_readers_that_do_not_sleep_in_their_call(
+    board: _native.Board, way: str, *, datagrams: bool
+) -> None:
     client, server = udp_pair() if datagrams else tcp_pair()
-    how = [over(made, spin=True) for made in (client, server)]
+    how = [over(made, **{way: True}) for made in (client, server)]
     asking, asked = start(_native.request, board, 0, how[0], _native.Buffers(3), _native.Buffers(5))
     answering, answered = start(_native.respond, board, 1, how[1], _native.Buffers(3), _native.Buffers(5))
     board.order(0, RUN)
@@ -336,9 +342,10 @@ def test_transactions_of_readers_that_spin(board: _native.Board, *, datagrams: b
     assert asked == answered == [0]
 
 
-def test_who_spins_gives_a_lost_datagram_up_in_time(board: _native.Board) -> None:
+@pytest.mark.parametrize("way", ["spin", "poll"])
+def test_a_lost_datagram_is_given_up_in_time(board: _native.Board, way: str) -> None:
     client, server = udp_pair()
-    how = over(client, spin=True, patience_ns=50_000_000)
+    how = over(client, patience_ns=50_000_000, **{way: True})
     thread, _ = start(_native.request, board, 0, how, _native.Buffers(1), _native.Buffers(1))
     board.order(0, RUN)
     server.settimeout(2)

@@ -127,7 +127,11 @@ def test_none_means_not_given() -> None:
         ({"local_cpu": "all"}, "no CPU number"),
         ({"send_method": "sendfle"}, "did you mean sendfile"),
         ({"receive_method": "disc"}, "did you mean discard"),
-        ({"wait": "poll"}, "there is no way to wait 'poll'"),
+        ({"wait": "doze"}, "there is no way to wait 'doze'"),
+        ({"busy_poll": "-1"}, "no time to poll, in us"),
+        ({"realtime": 100}, "priority of SCHED_FIFO '100' is out of range"),
+        ({"realtime": "high"}, "no priority of SCHED_FIFO"),
+        ({"mptcp": True, "test": "UDP_RR"}, "UDP_RR does not heed mptcp"),
         ({"send_method": "sendfile"}, "UDP_STREAM has no send-method sendfile; it has copy, batch, gso"),
         ({"send_method": "gso", "test": "TCP_STREAM"}, "TCP_STREAM has no send-method gso"),
         ({"receive_method": "gro", "test": "TCP_MAERTS"}, "TCP_MAERTS has no receive-method gro"),
@@ -236,6 +240,11 @@ def test_methods_are_parameters_like_any_other() -> None:
     assert not any(is_plain(kind, ask(wait="spin").parameters) for kind in TESTS.values() if not kind.connects)
     assert all(is_plain(kind, ask().parameters) for kind in TESTS.values())
     assert ask("host", "macvlan", wait="spin").parameters.wait == "spin", "every test has it"
+    given = ask(vary="busy-poll=0,50", test="UDP_RR", realtime=7)
+    assert given.vary == ("busy_poll", ((0, "0"), (50, "50")))
+    assert given.parameters.realtime == 7
+    assert not is_plain(TESTS["TCP_RR"], ask("host", "macvlan", mptcp=True, test="TCP_RR").parameters)
+    assert not any(is_plain(kind, given.parameters) for kind in TESTS.values())
     assert ask(set="macvlan.send-method=gso", test="UDP_STREAM").settings == {"macvlan": {"send_method": "gso"}}
     # A test that does not heed a parameter is not held to it.
     assert ask(send_method="splice", send_size="1M", test=["TCP_STREAM", "TCP_RR"]).parameters.send_size == 1 << 20

@@ -9,6 +9,7 @@ import socket
 from pathgauge import _native
 from pathgauge.endpoints import methods
 from pathgauge.endpoints.messages import Connect, SocketOptions, Work
+from pathgauge.endpoints.sockets import SO_BUSY_POLL
 
 IPV6_TCLASS = 67  # missing from Python's socket module on some systems
 NO_SOCKET = -1
@@ -47,6 +48,8 @@ def _options(options: SocketOptions, *, ipv6: bool) -> list[tuple[int, int, int]
     made = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.nodelay))]
     if options.buffer is not None:
         made += [(socket.SOL_SOCKET, name, options.buffer) for name in (socket.SO_SNDBUF, socket.SO_RCVBUF)]
+    if options.busy_poll is not None:
+        made.append((socket.SOL_SOCKET, SO_BUSY_POLL, options.busy_poll))
     if options.dscp is not None:
         level, name = (socket.IPPROTO_IPV6, IPV6_TCLASS) if ipv6 else (socket.IPPROTO_IP, socket.IP_TOS)
         made.append((level, name, options.dscp << 2))

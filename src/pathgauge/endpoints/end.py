@@ -17,7 +17,7 @@ from functools import partial
 
 from pathgauge import _native
 from pathgauge.child import told
-from pathgauge.endpoints import connections, messages, methods, sockets
+from pathgauge.endpoints import connections, messages, methods, realtime, sockets
 from pathgauge.endpoints.messages import (
     Accept,
     Close,
@@ -96,6 +96,8 @@ class End:
                 room = _send_room(each)
                 peer = order.peer_address, order.peer_port
                 sockets.connect(each, order.address, peer, many=order.gather or order.flows > 1)
+                if order.options.mptcp:
+                    sockets.require_multipath(each)
                 if order.greeting:
                     each.send(order.greeting)
         except BaseException:
@@ -156,6 +158,8 @@ class End:
             methods.prepare(each, work)
             if transport == "udp" and work.loop == "request":
                 sockets.limit_wait(each)
+        if work.realtime is not None:
+            realtime.require(work.realtime)
         group = None if work.quota is None else self.quotas.make(slot, work.quota)
 
         def run() -> None:
@@ -164,6 +168,8 @@ class End:
                     self.quotas.join(group)
                 if work.cpu is not None:
                     os.sched_setaffinity(0, {work.cpu})
+                if work.realtime is not None:
+                    realtime.enter(work.realtime)
                 loop()
             except Exception as error:  # noqa: BLE001 - whatever it is, who waits for the slot must hear of it
                 number = error.errno if isinstance(error, OSError) else None

@@ -13,12 +13,16 @@ LARGEST = 65536
 
 
 class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Set on a socket before it is connected; None leaves the kernel's default. `buffer` in bytes, both ways."""
+    """Set on a socket before it is connected; None leaves the kernel's default. `buffer` in bytes, both ways,
+    `busy_poll` in us.
+    """
 
     buffer: int | None = None
     nodelay: bool = False
     congestion: str | None = None
     dscp: int | None = None
+    busy_poll: int | None = None
+    mptcp: bool = False
 
 
 class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -34,10 +38,10 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Which loop an end runs over its socket. Sizes in bytes, the deadline in CLOCK_MONOTONIC ns, cpu None for any,
-    the quota in CPUs. `method` is how a stream is sent or received, by the option's name for it; `spin`: a reader does
-    not sleep; `low_water`: so many bytes wake one that does; `ahead`: so many requests beyond the one awaited are in
-    flight; `rate`: so many transactions, or bits of a stream, are started in a second. `connect` and `accept` make a
-    connection for each transaction; with sizes of 0 nothing is sent.
+    the quota in CPUs, `realtime` a priority of SCHED_FIFO. `method` is how a stream is sent or received, `wait` how a
+    reader waits, by the options' names for it; `low_water`: so many bytes wake one that sleeps; `ahead`: so many
+    requests beyond the one awaited are in flight; `rate`: so many transactions, or bits of a stream, are started in a
+    second. `connect` and `accept` make a connection for each transaction; with sizes of 0 nothing is sent.
     """
 
     loop: Literal["send", "receive", "request", "respond", "connect", "accept"]
@@ -46,8 +50,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     deadline_ns: int
     cpu: int | None
     quota: float | None = None
+    realtime: int | None = None
     method: str = "copy"
-    spin: bool = False
+    wait: str = "block"
     low_water: int | None = None
     ahead: int = 0
     rate: float | None = None

@@ -14,7 +14,11 @@ from pathgauge.paths.namespaces import CLONE_NEWNET, setns
 
 Transport = Literal["tcp", "udp"]
 
-IP_BIND_ADDRESS_NO_PORT = 24  # missing from Python's socket module
+IP_BIND_ADDRESS_NO_PORT = 24  # these are missing from Python's socket module
+SO_BUSY_POLL = 46
+IPPROTO_MPTCP, SOL_MPTCP, MPTCP_INFO = 262, 284, 1
+MPTCP_FLAGS = 8  # where they stand in struct mptcp_info
+FALLBACK = 1
 
 # A datagram's answer that has not come by then never will.
 SILENCE_SECONDS = 0.1
@@ -22,6 +26,8 @@ CONNECT_SECONDS = 5.0
 BACKLOG = 128
 GREETING_SECONDS = 0.5
 MOST_STRAYS = 10_000
+
+_SORTS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 def make(namespace: int, transport: Transport, *, ipv6: bool, options: SocketOptions) -> socket.socket:
@@ -31,7 +37,7 @@ def make(namespace: int, transport: Transport, *, ipv6: bool, options: SocketOpt
     """
     setns(namespace, CLONE_NEWNET)
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
+    made = _multipath(family) if options.mptcp else socket.socket(family, _SORTS[transport])
     try:
         apply(made, transport, options)
     except BaseException:
@@ -51,6 +57,8 @@ def apply(made: socket.socket, transport: Transport, options: SocketOptions) -> 
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, field)
         else:
             made.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, field)
+    if options.busy_poll is not None:
+        _set_busy_poll(made, options.busy_poll)
     if transport == "tcp":
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.nodelay))
         if options.congestion is not None:
@@ -77,6 +85,20 @@ def connect(made: socket.socket, address: str, peer: tuple[str, int], *, many: b
             f"the path from {address} to {peer[0]} does not connect: {error.strerror or error}",
             hint="no route back, or a firewall? see with ping, from inside: pathgauge lab exec, ip netns exec",
         ) from error
+
+
+def require_multipath(made: socket.socket) -> None:
+    """Raise MachineError where a connection of Multipath TCP has become one of plain TCP."""
+    try:
+        info = made.getsockopt(SOL_MPTCP, MPTCP_INFO, 64)
+        fallen = bool(struct.unpack_from("=I", info, MPTCP_FLAGS)[0] & FALLBACK)
+    except (OSError, struct.error):  # as kernels answer on a connection that has
+        fallen = True
+    if fallen:
+        raise MachineError(
+            "the connection fell back from Multipath TCP to TCP",
+            hint="does something on the path take its options off? leave out --mptcp",
+        )
 
 
 def close_at_once(made: socket.socket) -> None:
@@ -137,6 +159,27 @@ def facts(made: socket.socket, transport: Transport) -> Facts:
         memory=read_memory(made),
         settings=socket_settings(made),
     )
+
+
+def _multipath(family: int) -> socket.socket:
+    try:
+        return socket.socket(family, socket.SOCK_STREAM, IPPROTO_MPTCP)
+    except OSError as error:
+        raise MissingFeature(
+            f"there is no Multipath TCP here: {error.strerror}",
+            hint="sysctl net.mptcp.enabled=1, in the namespaces of the path; a lab's have it where the kernel has",
+        ) from error
+
+
+def _set_busy_poll(made: socket.socket, microseconds: int) -> None:
+    try:
+        made.setsockopt(socket.SOL_SOCKET, SO_BUSY_POLL, microseconds)
+    except PermissionError as error:
+        raise MissingPrivilege(
+            f"to poll for {microseconds} us takes root here", hint="run as root, or: sysctl net.core.busy_read"
+        ) from error
+    except OSError as error:
+        raise MissingFeature(f"this kernel polls for no socket: {error.strerror}", hint="no --busy-poll") from error
 
 
 def _set_congestion(made: socket.socket, name: str) -> None:

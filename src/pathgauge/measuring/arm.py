@@ -114,6 +114,8 @@ class EngineArm:
             nodelay=given.nodelay,
             congestion=given.congestion if self.kind.transport == "tcp" else None,
             dscp=given.dscp,
+            busy_poll=given.busy_poll,
+            mptcp=given.mptcp and "mptcp" in self.kind.parameters,
         )
 
     def _work(self, end: End) -> Work:
@@ -137,8 +139,9 @@ class EngineArm:
             deadline_ns=time.monotonic_ns() + int(CONNECTION_SECONDS * 1e9),
             cpu=given.local_cpu if end == "local" else given.remote_cpu,
             quota=given.local_quota if end == "local" else given.remote_quota,
+            realtime=given.realtime,
             method=method,
-            spin=given.wait == "spin",
+            wait=given.wait,
             low_water=None if active else self._low_water,
             ahead=given.burst if "burst" in self.kind.parameters else 0,
             rate=given.rate if active else None,

@@ -18,7 +18,7 @@ from pathgauge.measuring.server_arm import ServerArm
 from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic import flows as flows_of
 from pathgauge.traffic.kind import TestKind
-from pathgauge.traffic.methods import is_plain
+from pathgauge.traffic.methods import PLAIN, is_plain
 from pathgauge.traffic.parameters import Parameters
 
 QUIET_SECONDS = 0.005
@@ -134,7 +134,7 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
         if not is_plain(kind, asked):
             raise UserError(
                 "methods, ways to wait, rates and several flows are for pathgauge's own ends, not for a netserver",
-                hint="leave out send-method, receive-method, wait, low-water, rate, flows and threads",
+                hint=f"leave out {', '.join(field.replace('_', '-') for field in PLAIN)}",
             )
         if kind.duplex:
             raise UserError(f"{kind.name} is for pathgauge's own ends, not for a netserver",
@@ -159,7 +159,7 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
 def placed(parameters: Parameters) -> Parameters:
     """The CPUs of both ends, where they are not given: the first two this process may use, or the one.
 
-    Raises UserError for a CPU it may not use.
+    Raises UserError for a CPU it may not use, and for what would keep all of them.
     """
     allowed = sorted(os.sched_getaffinity(0))
     for name in ("local_cpu", "remote_cpu"):
@@ -172,6 +172,11 @@ def placed(parameters: Parameters) -> Parameters:
     local = allowed[0] if parameters.local_cpu is None else parameters.local_cpu
     rest = [cpu for cpu in allowed if cpu != local] or allowed
     remote = rest[0] if parameters.remote_cpu is None else parameters.remote_cpu
+    if parameters.realtime is not None and parameters.wait == "spin" and not set(allowed) - {local, remote}:
+        raise UserError(
+            "readers that spin in real time would leave no CPU to anything else",
+            hint="leave out --wait spin, or --realtime",
+        )
     return msgspec.structs.replace(parameters, local_cpu=local, remote_cpu=remote)
 
 

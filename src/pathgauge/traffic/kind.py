@@ -59,14 +59,26 @@ LATENCY_METRICS = (
 )
 
 PLACEMENT = frozenset(
-    {"local_buffer", "remote_buffer", "dscp", "local_cpu", "remote_cpu", "local_quota", "remote_quota", "ipv6", "rate"}
+    {
+        "local_buffer",
+        "remote_buffer",
+        "dscp",
+        "local_cpu",
+        "remote_cpu",
+        "local_quota",
+        "remote_quota",
+        "ipv6",
+        "rate",
+        "busy_poll",
+        "realtime",
+    }
 )
 CONNECTIONS = PLACEMENT
 STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
 FLOWS = frozenset({"flows", "threads"})
-TCP_STREAM = STREAM | FLOWS | {"nodelay", "congestion", "low_water"}
+TCP_STREAM = STREAM | FLOWS | {"nodelay", "congestion", "low_water", "mptcp"}
 TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst"}
-TCP_TRANSACTIONS = TRANSACTIONS | FLOWS | {"nodelay", "congestion"}
+TCP_TRANSACTIONS = TRANSACTIONS | FLOWS | {"nodelay", "congestion", "mptcp"}
 
 
 def udp_payload(mtu: int, *, ipv6: bool) -> int:

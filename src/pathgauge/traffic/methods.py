@@ -17,12 +17,15 @@ RECEIVE_METHODS: Mapping[str, tuple[str, ...]] = {
     "tcp": ("copy", "discard", "splice"),
     "udp": ("copy", "batch", "gro"),
 }
-WAITS = ("block", "spin")
+WAITS = ("block", "poll", "spin")
 PLAIN: Mapping[str, str | int | None] = {
     "send_method": "copy",
     "receive_method": "copy",
     "wait": "block",
     "low_water": None,
+    "busy_poll": None,
+    "realtime": None,
+    "mptcp": False,
     "rate": None,
     "flows": 1,
     "threads": 1,

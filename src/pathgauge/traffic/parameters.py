@@ -7,9 +7,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of one test on one path; None leaves the choice to the test or to the kernel.
 
     Sizes and buffers in bytes, quotas in CPUs, `burst` in requests beyond the one awaited, `rate` in bit/s or
-    transactions/s. Of `flows` connections a loop in each of `threads` serves as many, at either end. `local` is the
-    client's end, `remote` the server's, as in netperf. The field names, with `-` for `_`, are the option names of the
-    command line and the keys of `--vary` and `--set`.
+    transactions/s, `busy_poll` in us, `realtime` a priority of SCHED_FIFO. Of `flows` connections a loop in each of
+    `threads` serves as many, at either end. `local` is the client's end, `remote` the server's, as in netperf. The
+    field names, with `-` for `_`, are the option names of the command line and the keys of `--vary` and `--set`.
     """
 
     send_size: int | None = None
@@ -34,3 +34,6 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     receive_method: str = "copy"
     wait: str = "block"
     low_water: int | None = None
+    busy_poll: int | None = None
+    realtime: int | None = None
+    mptcp: bool = False
