@@ -41,8 +41,8 @@ bool is_timeout(int error) { return error == EAGAIN || error == EWOULDBLOCK || e
 
 bool is_datagram_loss(int error) { return error == ENOBUFS || error == ECONNREFUSED || is_timeout(error); }
 
-void await_data(const Transfer &transfer) {
-  if (transfer.poll) {
+void await_data(const Meter &meter, const Transfer &transfer) {
+  if (transfer.poll || (transfer.spin && meter.order() != Order::run)) {
     pollfd wanted{.fd = transfer.fd, .events = POLLIN, .revents = 0};
     const std::uint64_t patience = transfer.patience_ns == 0 ? longest_poll_ns : transfer.patience_ns;
     const timespec time{
@@ -81,7 +81,7 @@ Outcome receive_whole(Meter &meter, const Transfer &transfer, const Buffers &buf
   const Patience patience(transfer);
   std::size_t come = 0;
   do {
-    await_data(transfer);
+    await_data(meter, transfer);
     const ssize_t part = recv(transfer.fd, buffer + come, size - come, flags);
     if (part > 0 || (part == 0 && transfer.datagrams && !transfer.marked && !meter.quitting())) {
       meter.received(static_cast<std::size_t>(part));

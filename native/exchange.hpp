@@ -24,9 +24,9 @@ enum class Outcome : std::uint8_t { done, again, closed, failed };
   return static_cast<int>(transfer.spin || transfer.poll ? flags | MSG_DONTWAIT : flags);
 }
 
-// Where the reader polls: sleeps until there is something to receive, for a while, or until it is nudged. What lies
-// below the mark of low water then is received all the same.
-void await_data(const Transfer &transfer);
+// Where the reader polls, or one that spins is not ordered to run: sleeps until there is something to receive, for a
+// while, or until it is nudged. What lies below the mark of low water then is received all the same.
+void await_data(const Meter &meter, const Transfer &transfer);
 
 // One whole message of a stream: part after part until all has gone. `again` where a datagram was lost or time ran out.
 [[nodiscard]] Outcome send_whole(Meter &meter, const Transfer &transfer, const Buffers &buffers,

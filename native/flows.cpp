@@ -192,7 +192,7 @@ int send_flows(Slot &slot, const Transfer &transfer, Flows &flows, Buffers &buff
     flows.look_for_room(flow, true);
   }
   while (meter.await_run() && !meter.expired() && !meter.sent_all()) {
-    const Outcome outcome = flows.serve(meter, transfer.spin, [&](Flow &flow) {
+    const Outcome outcome = flows.serve(meter, transfer, [&](Flow &flow) {
       if (meter.order() != Order::run) {
         return Outcome::again;
       }
@@ -212,7 +212,7 @@ int receive_flows(Slot &slot, const Transfer &transfer, Flows &flows, Buffers &b
   Meter meter(slot, transfer, &flows);
   publish_state(slot, State::running);
   while (!meter.expired() && !meter.quitting() && !meter.received_all()) {
-    const Outcome outcome = flows.serve(meter, transfer.spin, [&](Flow &flow) {
+    const Outcome outcome = flows.serve(meter, transfer, [&](Flow &flow) {
       const ssize_t part = recv(flow.fd, buffers.current(), buffers.size(), MSG_DONTWAIT);
       if (part > 0) {
         meter.received(static_cast<std::size_t>(part));
@@ -245,7 +245,7 @@ int request_flows(Slot &slot, const Transfer &transfer, Flows &flows, Buffers &q
       outcome = requesters.ask_all();
     }
     if (outcome == Outcome::done) {
-      outcome = flows.serve(meter, transfer.spin, [&](Flow &flow) { return requesters.step(flow); });
+      outcome = flows.serve(meter, transfer, [&](Flow &flow) { return requesters.step(flow); });
     }
     if (outcome != Outcome::done) {
       return ending(meter, outcome);
@@ -259,7 +259,7 @@ int respond_flows(Slot &slot, const Transfer &transfer, Flows &flows, Buffers &q
   publish_state(slot, State::running);
   while (!meter.expired() && !meter.quitting() && !meter.transacted_all()) {
     const Outcome outcome =
-        flows.serve(meter, transfer.spin, [&](Flow &flow) { return answer(meter, flows, flow, questions, answers); });
+        flows.serve(meter, transfer, [&](Flow &flow) { return answer(meter, flows, flow, questions, answers); });
     if (outcome != Outcome::done) {
       return ending(meter, outcome);
     }

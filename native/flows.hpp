@@ -43,11 +43,11 @@ class Flows final : public Many {
   void look_for_room(Flow &flow, bool wanted) const;
   void count_retransmits() { sending_ = true; }
 
-  // Sleeps until some flows are ready, or does not where it spins, and lets `act` do one step with each, until one of
-  // them fails or is closed.
+  // Sleeps until some flows are ready, or does not where it spins and is to run, and lets `act` do one step with each,
+  // until one of them fails or is closed.
   template <typename Act>
-  Outcome serve(Meter &meter, bool spin, Act act) {
-    const int ready = wait(spin);
+  Outcome serve(Meter &meter, const Transfer &transfer, Act act) {
+    const int ready = wait(transfer.spin && meter.order() == Order::run);
     if (ready < 0) {
       meter.look();
       return Outcome::failed;

@@ -28,7 +28,7 @@ struct Transfer {
   bool numbered = true;  // a datagram's first byte says which request it is or answers
   bool marked = false;   // an empty datagram ends the loop
   bool discard = false;  // received bytes are dropped in the kernel, not copied
-  bool spin = false;     // who receives asks again and again instead of sleeping
+  bool spin = false;     // who receives asks again and again instead of sleeping, while its order is `run`
   bool poll = false;     // who receives sleeps in poll(2), not in the call that receives
   std::uint64_t patience_ns =
       0;                      // after which who spins gives a datagram up, as a time-out of the socket does; 0: never

@@ -57,7 +57,7 @@ int receive_by(Slot &slot, const Transfer &transfer, Call call) {
   publish_state(slot, State::running);
   while (!meter.expired() && !meter.received_all()) {
     const std::uint64_t start = transfer.record ? read_clock(CLOCK_MONOTONIC) : 0;
-    await_data(transfer);
+    await_data(meter, transfer);
     const Moved moved = call();
     if (moved.bytes >= 0 && moved.messages > 0) {
       meter.received(static_cast<std::size_t>(moved.bytes), moved.messages);

@@ -62,6 +62,7 @@ void move_by(const Way &way) {
   receiving.poll = way.poll;
   Job sender(desk[0], [&] { return way.send(desk[0], sending, from); });
   Job receiver(desk[1], [&] { return way.receive(desk[1], receiving, into); });
+  give_order(desk[1], Order::run);
   give_order(desk[0], Order::run);
   await([&] { return desk[1].messages_received.load() > 200; }, "many come");
   give_order(desk[0], Order::pause);

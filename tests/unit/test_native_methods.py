@@ -310,6 +310,7 @@ def test_a_reader_that_does_not_sleep_in_its_call_hears_orders_at_once(
     one, two = udp_pair() if datagrams else tcp_pair(limited=False)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 0))
     thread, results = start(loop, board, 0, over(one, **{way: True}), _native.Buffers(1000))
+    board.order(0, RUN)
     assert board.wait_state(0, RUNNING, 2.0)
     take_edge(board, 0)
     two.send(b"0123456789")
@@ -317,6 +318,27 @@ def test_a_reader_that_does_not_sleep_in_its_call_hears_orders_at_once(
     board.order(0, QUIT)
     ended(thread, one, two)
     assert results == [0]
+
+
+@pytest.mark.parametrize("loop", [_native.receive_stream, _native.receive_spliced])
+def test_a_reader_spins_only_while_it_is_to_run(board: _native.Board, loop: Loop) -> None:
+    one, two = tcp_pair(limited=False)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 0))
+    thread, _ = start(loop, board, 0, over(one, spin=True), _native.Buffers(1000))
+    shares = []
+    for order in (PAUSE, RUN, PAUSE):
+        board.order(0, order)
+        two.send(b"0123456789")
+        wait_until(lambda: board.live(0)[1] == 10 * (len(shares) + 1))
+        time.sleep(0.12)  # it may be in the poll that began before the order, or sees it at once
+        before = take_edge(board, 0)
+        time.sleep(0.1)
+        after = take_edge(board, 0)
+        shares.append((after[1] - before[1]) / (after[0] - before[0]))
+    board.order(0, QUIT)
+    ended(thread, one, two)
+    assert shares[0] < 0.2 > shares[2], "it sleeps"
+    assert shares[1] > 2 * max(shares[0], shares[2]), "it spins"
 
 
 @pytest.mark.parametrize("way", ["spin", "poll"])
@@ -328,6 +350,7 @@ def test_transactions_of_readers_that_do_not_sleep_in_their_call(
     how = [over(made, **{way: True}) for made in (client, server)]
     asking, asked = start(_native.request, board, 0, how[0], _native.Buffers(3), _native.Buffers(5))
     answering, answered = start(_native.respond, board, 1, how[1], _native.Buffers(3), _native.Buffers(5))
+    board.order(1, RUN)
     board.order(0, RUN)
     wait_until(lambda: board.live(0)[4] > 20)
     take_edge(board, 0)

@@ -104,6 +104,10 @@ class EngineArm:
         return self.remote if self.kind.active == "local" else self.local
 
     @property
+    def _spins(self) -> bool:
+        return self.parameters.wait == "spin" and "wait" in self.kind.parameters
+
+    @property
     def _low_water(self) -> int | None:
         return self.parameters.low_water if "low_water" in self.kind.parameters else None
 
@@ -233,7 +237,9 @@ class EngineArm:
         time.sleep(seconds)
 
     def order_run(self) -> None:
-        """Let the active loop run."""
+        """Let the active loop run, and a reader spin."""
+        if self._spins:
+            self.engine.board.order(self.passive, RUN)
         self.engine.board.order(self.active, RUN)
 
     def measure(self, ramp: float, seconds: float) -> Measured:
@@ -332,10 +338,14 @@ class EngineArm:
         self.engine.board.order(self.active, PAUSE)
 
     def settle(self) -> None:
-        """Wait until it has stopped and the path is empty."""
+        """Wait until it has stopped and the path is empty. A reader that spun sleeps from then on: it would take its
+        CPU from the other paths.
+        """
         self._await(self.active, partial(self.engine.board.wait_state, self.active, PAUSED))
         if self.kind.pattern == "stream":
             self._drain()
+        if self._spins:
+            self.engine.board.order(self.passive, PAUSE)
 
     def _await(self, slot: int, wait: Callable[[float], bool]) -> None:
         limit = time.monotonic() + PATIENCE_SECONDS
