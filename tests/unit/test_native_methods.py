@@ -325,7 +325,7 @@ def test_a_reader_spins_only_while_it_is_to_run(board: _native.Board, loop: Loop
     one, two = tcp_pair(limited=False)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 0))
     thread, _ = start(loop, board, 0, over(one, spin=True), _native.Buffers(1000))
-    shares = []
+    shares: list[float] = []
     for order in (PAUSE, RUN, PAUSE):
         board.order(0, order)
         two.send(b"0123456789")
