@@ -23,6 +23,8 @@ from typing import Any
 
 import pytest
 
+from pathgauge.paths.registry import kinds
+
 ROOT = Path(__file__).parents[1]
 NOBODY = 65534
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -264,6 +266,12 @@ class Nobody:
                 process.kill()
                 raise
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def closed_to_others() -> set[str]:
+    """The kinds of path whose device file only root may open on this machine; without a udev they often are."""
+    files = {name: Path(kind.needs) for name, kind in kinds().items() if kind.needs.startswith("/dev/")}
+    return {name for name, file in files.items() if file.exists() and file.stat().st_mode & 0o006 != 0o006}
 
 
 @pytest.fixture

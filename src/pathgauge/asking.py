@@ -14,8 +14,8 @@ from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire
 from pathgauge.quantities import nearest, quoted
-from pathgauge.traffic import flows, load, methods
-from pathgauge.traffic.kind import FAIRNESS, TestKind
+from pathgauge.traffic import beside, flows, load, methods
+from pathgauge.traffic.kind import FAIRNESS, LOAD, TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
 
@@ -236,6 +236,7 @@ def _check_heeded(
 def _check_variants(request: Request, tests: Sequence[TestKind]) -> None:
     """Each test can be run with the parameters of each path, or with each value that is varied."""
     for kind in tests:
+        beside.check(kind, request.variants, parallel=request.parallel)
         for parameters in request.variants:
             methods.check(kind, parameters)
             load.check(kind, parameters)
@@ -268,14 +269,19 @@ def wire(values: Mapping[str, object]) -> WireSpec:
     return spec
 
 
+_METRICS_OF_MORE = {
+    FAIRNESS: ("fairness is among connections that run at once", "--flows 10, or --copies 10 --parallel"),
+    LOAD: ("load_goodput is that of a stream beside transactions", "--test TCP_RR --beside TCP_STREAM"),
+}
+
+
 def _metrics(values: Mapping[str, object], tests: Sequence[TestKind]) -> tuple[str, ...]:
     metrics = tuple(dict.fromkeys(cast("Sequence[str]", values.get("metric", ()))))
     for metric in metrics:
         if not any(metric in kind.metrics for kind in tests):
-            if metric == FAIRNESS:
-                raise UserError(
-                    "fairness is among connections that run at once", hint="--flows 10, or --copies 10 --parallel"
-                )
+            if metric in _METRICS_OF_MORE:
+                why, hint = _METRICS_OF_MORE[metric]
+                raise UserError(why, hint=hint)
             having = [kind.name for kind in TESTS.values() if metric in kind.metrics]
             raise UserError(
                 f"{' nor '.join(kind.name for kind in tests)} has no metric {metric}",

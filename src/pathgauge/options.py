@@ -14,6 +14,7 @@ from pathgauge import quantities
 from pathgauge.errors import UserError
 from pathgauge.paths.types import QUEUE_KINDS, SHAPERS, SWITCHES, Value
 from pathgauge.quantities import nearest, quoted
+from pathgauge.traffic.beside import LOADS, NONE
 from pathgauge.traffic.flows import MOST_FLOWS, MOST_THREADS
 from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS, WAITS
 
@@ -284,6 +285,15 @@ def _realtime(text: str) -> int:
     return quantities.parse_whole(text, 1, GREATEST_PRIORITY, "priority of SCHED_FIFO")
 
 
+def _beside(text: str) -> str | None:
+    if (name := text.strip().upper()) == NONE.upper():
+        return None
+    if name not in LOADS:
+        words = (*LOADS, NONE)
+        raise UserError(f"no {quoted(text)} runs beside; {nearest(name, words)}", hint="--beside TCP_STREAM")
+    return name
+
+
 def _quota(text: str) -> float:
     return quantities.parse_quota(text)
 
@@ -368,6 +378,12 @@ OPTIONS: dict[str, Option] = {
                    _busy_poll, _KERNEL),
         _parameter("realtime", "PRIORITY", "run both ends in real time (SCHED_FIFO), 1 to 99", _realtime, "off"),
         _parameter("mptcp", "", "use Multipath TCP", quantities.parse_switch, "off"),
+        replace(
+            _parameter("beside", "TEST", "a stream that loads the path beside the transactions (latency under load)",
+                       _beside, NONE),
+            choices=lambda: (NONE, *LOADS),
+        ),
+        _parameter("beside-rate", "RATE", "of that stream, at most", quantities.parse_rate, "as fast as it goes"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",
                "a path that exists, between local, netns:NAME, pid:N, container:NAME, or to netperf://HOST",
                _parse_path, "none", LAB, True),

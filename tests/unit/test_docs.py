@@ -217,7 +217,7 @@ def test_every_metric_is_documented() -> None:
         assert unit.split(", ") == [each for each in (metric.unit, metric.unit_of_transactions) if each]
         assert better == metric.better
         assert margin == f"{metric.default_margin * 100:g} %"
-        having = [name for name, kind in TESTS.items() if metric.name in kind.of_many().metrics]
+        having = [name for name, kind in TESTS.items() if metric.name in kind.every_metric]
         assert tests.removesuffix(": primary").split(", ") == (["all"] if having == list(TESTS) else having)
         primary = [name for name, kind in TESTS.items() if kind.primary == metric.name]
         assert tests.endswith(": primary") == bool(primary)

@@ -5,6 +5,7 @@ import pytest
 
 from pathgauge import options
 from pathgauge.errors import UserError
+from pathgauge.measuring.arms import Needs, needs
 from pathgauge.measuring.request import Request
 from pathgauge.options import OPTIONS, request_from_python
 from pathgauge.traffic.methods import is_plain
@@ -132,6 +133,11 @@ def test_none_means_not_given() -> None:
         ({"realtime": 100}, "priority of SCHED_FIFO '100' is out of range"),
         ({"realtime": "high"}, "no priority of SCHED_FIFO"),
         ({"mptcp": True, "test": "UDP_RR"}, "UDP_RR does not heed mptcp"),
+        ({"beside": "TCP", "test": "TCP_RR"}, "no 'TCP' runs beside"),
+        ({"beside": "TCP_STREAM", "test": "TCP_CRR"}, "TCP_CRR does not heed beside"),
+        ({"beside_rate": "1gbit", "test": "TCP_RR"}, "the rate of what runs beside"),
+        ({"beside": "TCP_STREAM", "flows": 2, "test": "TCP_RR"}, "goes with one connection"),
+        ({"beside": "TCP_STREAM", "copies": 2, "parallel": True, "test": "TCP_RR"}, "goes with one path at a time"),
         ({"send_method": "sendfile"}, "UDP_STREAM has no send-method sendfile; it has copy, batch, gso"),
         ({"send_method": "gso", "test": "TCP_STREAM"}, "TCP_STREAM has no send-method gso"),
         ({"receive_method": "gro", "test": "TCP_MAERTS"}, "TCP_MAERTS has no receive-method gro"),
@@ -149,6 +155,7 @@ def test_none_means_not_given() -> None:
         ({"parallel": True}, "there is one of each path"),
         ({"copies": 501, "parallel": True}, "more than the 500"),
         ({"copies": 2, "metric": "fairness"}, "connections that run at once"),
+        ({"metric": "load_goodput", "test": "TCP_RR"}, "that of a stream beside transactions"),
         ({"wire": "limit=3M"}, "neither burst nor limit"),
         ({"wire": "rate=1gbit,rate=2gbit"}, "does not describe a wire"),
         ({"wire": "rate=1gbit,dealy=5ms"}, "did you mean delay"),
@@ -248,6 +255,16 @@ def test_methods_are_parameters_like_any_other() -> None:
     assert ask(set="macvlan.send-method=gso", test="UDP_STREAM").settings == {"macvlan": {"send_method": "gso"}}
     # A test that does not heed a parameter is not held to it.
     assert ask(send_method="splice", send_size="1M", test=["TCP_STREAM", "TCP_RR"]).parameters.send_size == 1 << 20
+
+
+def test_a_stream_beside_is_a_parameter_whose_metric_comes_with_it() -> None:
+    request = ask(vary="beside=none,tcp_stream", test="TCP_RR", beside_rate="10mbit")
+    assert request.vary == ("beside", ((None, "none"), ("TCP_STREAM", "tcp_stream")))
+    metrics = request.kind(0).metrics
+    assert "load_goodput" in metrics
+    assert not {name for name in metrics if name.startswith("service_demand")}, "the load has its part in them"
+    assert "load_goodput" not in ask("host", "macvlan", test="TCP_RR").kind(0).metrics
+    assert needs(request) == Needs(loops=3, flows=1, connections=3)
 
 
 def test_argparse_gives_texts_and_the_last_of_a_single_option_wins() -> None:

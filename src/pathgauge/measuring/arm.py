@@ -267,9 +267,10 @@ class EngineArm:
         )
         fairness = 1.0 if FAIRNESS in self.kind.metrics else None  # beside arms of several connections
         row = msgspec.structs.replace(row, void=void, fairness=fairness)
-        return Measured(row=row, latency=latency, tcp=self._tcp(first, second))
+        return Measured(row=row, latency=latency, tcp=self.tcp(first, second))
 
-    def _tcp(self, first: "Edges", second: "Edges") -> tuple[TcpInfo, TcpInfo] | None:
+    def tcp(self, first: "Edges", second: "Edges") -> tuple[TcpInfo, TcpInfo] | None:
+        """The active end's TCP_INFO at both edges; None where there is none."""
         local = self.kind.active == "local"
         start, stop = ((edges[0] if local else edges[1]).tcp_info for edges in (first, second))
         return (decode(start), decode(stop)) if start and stop else None

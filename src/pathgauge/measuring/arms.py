@@ -13,6 +13,7 @@ from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.assemble import AtOnce
 from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
+from pathgauge.measuring.loaded import Loaded
 from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import ServerArm
 from pathgauge.paths.types import BuiltPath
@@ -20,6 +21,7 @@ from pathgauge.traffic import flows as flows_of
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.methods import PLAIN, is_plain
 from pathgauge.traffic.parameters import Parameters
+from pathgauge.traffic.registry import TESTS
 
 QUIET_SECONDS = 0.005
 QUIET_FRAMES = 10  # a shaped wire is quiet when none came in the time of so many full frames
@@ -28,7 +30,7 @@ FRAME_BITS = 12_000
 Shown = dict[str, str | int | bool | None]
 
 
-AnyArm = EngineArm | ServerArm | Crowd
+AnyArm = EngineArm | ServerArm | Crowd | Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,11 @@ def needs(request: Request) -> Needs:
     loops, flows, connections = 0, 0, 0
     for number in range(len(request.tests)):
         kind = request.kind(number)
-        arms = [flows_of.shares(variant) if "flows" in kind.parameters else [1] for variant in request.variants]
+        arms = [
+            (flows_of.shares(variant) if "flows" in kind.parameters else [1])
+            + ([1] if variant.beside and "beside" in kind.parameters else [])
+            for variant in request.variants
+        ]
         times = copies * (2 if kind.duplex else 1)
         loops = max(loops, times * sum(map(len, arms)))
         flows = max(flows, *map(max, arms))
@@ -95,7 +101,33 @@ def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[AnyArm]:
         index += len(made)
         several = request.parallel or flows_of.several(kind, complete)
         arms.append(Crowd(made, others) if several else made[0])
+        if parameters.beside is not None and "beside" in kind.parameters:
+            arms[-1] = Loaded(made[0], _load(made[0], mtu, index))
+            index += 1
     return arms
+
+
+def _load(asking: EngineArm, mtu: int, index: int) -> EngineArm:
+    """The stream beside, on CPUs of its own where the machine has enough."""
+    given = _spread(asking.parameters, 1)
+    kind = TESTS[given.beside or ""]
+    parameters = Parameters(
+        rate=given.beside_rate,
+        local_cpu=given.local_cpu,
+        remote_cpu=given.remote_cpu,
+        congestion=given.congestion,
+        ipv6=given.ipv6,
+    )
+    return EngineArm(
+        engine=asking.engine,
+        name=asking.name,
+        path=asking.path,
+        kind=kind,
+        parameters=kind.complete(parameters, mtu),
+        index=index,
+        others=asking.others,
+        quiet_seconds=asking.quiet_seconds,
+    )
 
 
 def _spread(parameters: Parameters, thread: int) -> Parameters:

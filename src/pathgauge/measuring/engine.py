@@ -17,6 +17,8 @@ from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic.kind import End
 
 ENDED = 3
+DYING_SECONDS = 0.2
+GLANCE_SECONDS = 0.002
 
 Counters = dict[tuple[str, str], LinkCounters]
 
@@ -104,10 +106,20 @@ class Engine:
 
     def check(self, slot: int, hint: str = "run it again") -> None:
         """Raise what keeps a slot's loop from answering: a dead end, or an error of its socket, with that hint."""
-        for end in self.ends.values():
-            if not end.alive():
-                raise end.death()
-        if self.board.state(slot) == ENDED:
+        ended = self.board.state(slot) == ENDED
+        self._check_ends(DYING_SECONDS if ended else 0.0)
+        if ended:
             number = self.board.error(slot)
             why = os.strerror(number) if number else "its peer closed the connection"
             raise EndDied(f"a connection ended in mid-slice: {why}", hint=hint)
+
+    def _check_ends(self, seconds: float) -> None:
+        """Raise how an end died, if one did, or does in so many seconds: one that is killed is seen to be dead only
+        after its sockets were closed.
+        """
+        limit = time.monotonic() + seconds
+        while all(end.alive() for end in self.ends.values()):
+            if time.monotonic() >= limit:
+                return
+            time.sleep(GLANCE_SECONDS)
+        raise next(end for end in self.ends.values() if not end.alive()).death()

@@ -53,6 +53,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def kind(self, place: int) -> TestKind:
         """The test at that place; where several connections run at once, with how evenly they share."""
         found = TESTS[self.tests[place]]
+        if "beside" in found.parameters and any(variant.beside for variant in self.variants):
+            found = found.beside_load()
         several = self.parallel or any(flows.several(found, variant) for variant in self.variants)
         return found.of_many() if several else found
 

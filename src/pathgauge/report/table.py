@@ -12,6 +12,7 @@ from pathgauge.quantities import clean, format_value, significant
 from pathgauge.report import format as words
 from pathgauge.report.drawing import drawing
 from pathgauge.results.document import Comparison, Result
+from pathgauge.traffic.kind import LOAD
 
 GAP = "  "
 VERDICT = 8
@@ -40,6 +41,7 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
         if path.kind == "existing":
             yield clean(f"{path.name}: {drawing(path)}")
     yield from _copies(result)
+    yield from _loads(result)
     yield from _reasons(result, [*primary, *extra])
     if result.ended != "complete":
         yield clean(f"This run did not end by itself: {result.ended}.")
@@ -73,6 +75,18 @@ def _copies(result: Result) -> Iterator[str]:
                 f"{test.test}, {copies.path}: {len(copies.rates)} {copies.at_once} at once, each {least} to {most}, "
                 f"median {middle}; fairness (Jain) {fair}"
             )
+
+
+def _loads(result: Result) -> Iterator[str]:
+    """What ran beside the transactions, and how fast."""
+    told = set()
+    for row in (row for row in result.comparisons if row.metric == LOAD):
+        for side, parameters in ((row.baseline, {}), (row.candidate, row.candidate_parameters)):
+            load = (row.parameters | parameters).get("beside")
+            if load is not None and (row.test, side.path) not in told:
+                told.add((row.test, side.path))
+                carried = format_value(side.estimate, row.unit)
+                yield clean(f"{row.test}, {side.path}: beside it {load}, which brought over {carried}")
 
 
 def _rows(result: Result, metrics: Sequence[str]) -> tuple[list[Comparison], list[Comparison]]:

@@ -200,6 +200,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     (datagrams that the kernel refused or that got no answer), which run from its start to the drained end. `start` is
     seconds since the run began in its lab. Latency is an HDR histogram of ns, 3 significant digits (its V2 compressed
     encoding in base64). Of copies that ran at once it is their sum, and `fairness` is Jain's index of what each got.
+    `load_bytes_received` is what the stream beside the transactions brought over in `load_seconds`.
     `zerocopy_sends` is how many MSG_ZEROCOPY sends were completed, `zerocopy_copied` how many of them were copied.
     """
 
@@ -239,6 +240,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     fairness: float | None = None
     zerocopy_sends: int | None = None
     zerocopy_copied: int | None = None
+    load_bytes_received: int | None = None
+    load_seconds: float | None = None
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,14 +41,25 @@ class TestKind:
         """The same test for connections that run at once: how evenly they share is a metric, too."""
         return self if FAIRNESS in self.metrics else replace(self, metrics=(*self.metrics, FAIRNESS))
 
+    def beside_load(self) -> "TestKind":
+        """The same test with a stream beside it: CPU time is then no longer that of the transactions alone."""
+        return replace(self, metrics=(*(name for name in self.metrics if name not in OF_ALL), LOAD))
+
+    @property
+    def every_metric(self) -> tuple[str, ...]:
+        """Those of the test in all its forms: alone, of many connections, with a stream beside it."""
+        return (*self.of_many().metrics, *((LOAD,) if "beside" in self.parameters else ()))
+
     def reversed(self) -> "TestKind":
         """The same test with the other end active."""
         return replace(self, active=self.passive)
 
 
 FAIRNESS = "fairness"
+LOAD = "load_goodput"
 CPU_METRICS = ("cpu_local", "cpu_remote", "cpu_machine", "cpu_softirq", "cpu_steal")
 DEMAND_METRICS = ("service_demand_local", "service_demand_remote", "service_demand_machine")
+OF_ALL = (*DEMAND_METRICS, "cycles_per_transaction")  # in which a load beside has its part
 LATENCY_METRICS = (
     "latency_mean",
     "latency_p50",
@@ -77,7 +88,7 @@ CONNECTIONS = PLACEMENT
 STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
 FLOWS = frozenset({"flows", "threads"})
 TCP_STREAM = STREAM | FLOWS | {"nodelay", "congestion", "low_water", "mptcp"}
-TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst"}
+TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst", "beside", "beside_rate"}
 TCP_TRANSACTIONS = TRANSACTIONS | FLOWS | {"nodelay", "congestion", "mptcp"}
 
 

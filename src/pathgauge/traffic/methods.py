@@ -26,6 +26,8 @@ PLAIN: Mapping[str, str | int | None] = {
     "busy_poll": None,
     "realtime": None,
     "mptcp": False,
+    "beside": None,
+    "beside_rate": None,
     "rate": None,
     "flows": 1,
     "threads": 1,

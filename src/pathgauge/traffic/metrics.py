@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pathgauge.results.document import Better, Slice
-from pathgauge.traffic.kind import FAIRNESS, End, TestKind
+from pathgauge.traffic.kind import FAIRNESS, LOAD, End, TestKind
 
 KIB = 1024
 Terms = Callable[[Slice, TestKind], tuple[float, float] | None]
@@ -128,6 +128,12 @@ def _fairness(row: Slice, kind: TestKind) -> tuple[float, float] | None:
     return None if row.fairness is None else (row.fairness, 1.0)
 
 
+def _beside(row: Slice, kind: TestKind) -> tuple[float, float] | None:
+    del kind
+    known = row.load_bytes_received is not None and row.load_seconds
+    return (8.0 * (row.load_bytes_received or 0), row.load_seconds or 0.0) if known else None
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -178,6 +184,7 @@ METRICS: dict[str, Metric] = {
         Metric("cycles_per_transaction", "cycles/transaction", "lower", 0.05, "the machine's cycles for one", _cycles),
         Metric("rtt", "s", "lower", 0.10, "smoothed round-trip time as TCP sees it at the slices' ends", _rtt),
         Metric(FAIRNESS, "1", "higher", 0.05, "Jain's index of what the copies got that ran at once", _fairness),
+        Metric(LOAD, "bit/s", "higher", 0.02, "payload of the stream beside the transactions that arrived", _beside),
         Metric("retransmits", "segments/s", "lower", 0.10, "segments sent again", _retransmits, judged="sums"),
     )
 }
