@@ -9,7 +9,7 @@ import msgspec
 from pathgauge import attaching
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
-from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, MOST_PARALLEL, OPTIONS
+from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, MOST_PARALLEL, OPTIONS, lab_keys_varied
 from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire
@@ -49,6 +49,9 @@ def build(
     given = {option.field: values[name] for name, option in OPTIONS.items() if option.parameter and name in values}
     settings = _settings(values, specs, vary)
     specs = tuple(replace(spec, copies=_copies(values)) for spec in specs)
+    if vary is not None and vary[0] in lab_keys_varied():
+        specs, settings = _varied(specs[0], settings, vary)
+        vary = None
     specs = _changed(specs, settings, elsewhere="server" in values or "path" in values)
     _check_heeded(given, settings, vary, tests)
     plain = {
@@ -120,7 +123,7 @@ def _existing(paths: Sequence[str], values: Mapping[str, object]) -> tuple[PathS
             f"{paths[0]} is built in a lab, and {found[0].name} exists already: they share no wire",
             hint="compare paths of one sort: --path a=FROM,TO --path b=FROM,TO",
         )
-    for option in ("wire", "link-rate", "copies", "server", "labs"):
+    for option in ("wire", "link-rate", "rps", "copies", "server", "labs"):
         if option in values:
             raise UserError(
                 f"--{option} is for paths of a lab, and those of --path exist already", hint="leave one out"
@@ -161,6 +164,18 @@ def _parallel(values: Mapping[str, object]) -> bool:
             hint=f"--copies {MOST_PARALLEL}, or without --parallel: one at a time",
         )
     return True
+
+
+def _varied(spec: PathSpec, settings: Settings, vary: Vary) -> tuple[tuple[PathSpec, ...], Settings]:
+    """A path for each value of something of the lab, which is built once and holds them all, side by side."""
+    key, values = vary
+    if key in spec.changes:
+        raise UserError(f"{key} is both varied and set", hint=f"leave {key} out of the path, or --vary")
+    own = settings.get(spec.name, {})
+    names = {f"{key}={typed}": value for value, typed in values}
+    return tuple(replace(spec, name=name) for name in names), {
+        name: {**own, key: value} for name, value in names.items()
+    }
 
 
 def _changed(specs: Sequence[PathSpec], settings: Settings, *, elsewhere: bool) -> tuple[PathSpec, ...]:
@@ -264,6 +279,10 @@ def wire(values: Mapping[str, object]) -> WireSpec:
     if rate is not None and asked.get("rate", rate) != rate:
         raise UserError("--wire and --link-rate name different rates", hint="give one of them")
     asked |= {"rate": rate} if rate is not None else {}
+    rps = values.get("rps")
+    if rps is not None and asked.get("rps", rps) != rps:
+        raise UserError("--wire and --rps name different CPUs", hint="give one of them")
+    asked |= {"rps": rps} if rps is not None else {}
     spec = WireSpec(**asked)
     check_wire(spec)
     return spec

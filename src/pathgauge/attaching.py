@@ -21,8 +21,11 @@ def build(values: Mapping[str, object], specs: Sequence[PathSpec]) -> Attachment
         return None
     if "device" not in values:
         raise UserError("--server needs the device that leads to it", hint="--device eth0; see them with: ip link")
-    if "wire" in values or "link-rate" in values:
-        raise UserError("the way to a server elsewhere is not ours to shape", hint="leave out --wire and --link-rate")
+    if any(option in values for option in ("wire", "link-rate", "rps")):
+        raise UserError(
+            "the way to a server elsewhere is not ours to shape or steer",
+            hint="leave out --wire, --link-rate and --rps",
+        )
     _check_kinds(specs)
     addresses = _addresses(cast("Sequence[tuple[str, str]]", values.get("address", ())), specs)
     address, family = resolved(server[0], ipv6=bool(values.get("ipv6")))

@@ -69,7 +69,9 @@ def _table(name: str) -> Schema:
         "wire": _object(dict.fromkeys(WIRE_KEYS, _QUANTITY)) | {"minProperties": 1},
         "margin": _object(dict.fromkeys(METRICS, _QUANTITY)),
         "set": {"type": "object", "additionalProperties": _object(parameters | lab)},
-        "vary": _object({key: {"type": "array", "items": value, "minItems": 2} for key, value in parameters.items()})
+        "vary": _object(
+            {key: {"type": "array", "items": value, "minItems": 2} for key, value in (lab | parameters).items()}
+        )
         | {"minProperties": 1, "maxProperties": 1},
     }[name]
 

@@ -145,9 +145,18 @@ def _parse_setting(text: str) -> tuple[str, str, object]:
     return path.strip(), option.field, option.parse(value)
 
 
+def lab_keys_varied() -> tuple[str, ...]:
+    """The keys of LAB_KEYS that --vary takes: those that mean no test parameter there."""
+    return tuple(key for key in LAB_KEYS if key not in OPTIONS or not OPTIONS[key].parameter)
+
+
 def _parse_vary(text: str) -> tuple[str, tuple[tuple[object, str], ...]]:
     key, separator, rest = text.partition("=")
-    option = parameter_named(key)
+    if (field := key.strip().replace("_", "-")) in (keys := lab_keys_varied()):
+        parse = LAB_KEYS[field]
+    else:
+        option = parameter_named(key, keys)
+        field, parse = option.field, option.parse
     values = [value.strip() for value in rest.split(",")]
     if not separator or len(values) == 1:
         raise UserError(
@@ -158,7 +167,7 @@ def _parse_vary(text: str) -> tuple[str, tuple[tuple[object, str], ...]]:
             f"{quoted(text)} has the same value twice",
             hint="to compare a path with itself: pathgauge compare host host",
         )
-    return option.field, tuple((option.parse(value), value) for value in values)
+    return field, tuple((parse(value), value) for value in values)
 
 
 def _parse_fail_on(text: str) -> str:
@@ -224,6 +233,10 @@ def _queue_limit(text: str) -> int:
     return quantities.parse_whole(text, 1, GREATEST_QUEUE_LIMIT, "limit of a queue")
 
 
+def _rps(text: str) -> str:
+    return quantities.parse_cpus(text, GREATEST_CPU)
+
+
 def _word(words: Sequence[str], what: str, hint: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if (word := text.strip().lower()) not in words:
@@ -242,6 +255,7 @@ WIRE_KEYS: dict[str, Callable[[str], Value]] = {
     "delay": _delay,
     "jitter": _delay,
     "reorder": _reorder,
+    "rps": _rps,
     "shaper": _word(SHAPERS, "shaper", "--wire rate=1gbit,shaper=htb"),
 }
 
@@ -253,6 +267,7 @@ LAB_KEYS: dict[str, Callable[[str], object]] = {
     "delay": _delay,
     "jitter": _delay,
     "reorder": _reorder,
+    "rps": _rps,
     "qdisc": _word(QUEUE_KINDS, "queueing discipline", "--set macvlan.qdisc=pfifo"),
     "qdisc-limit": _queue_limit,
     "queues": _queues,
@@ -346,7 +361,8 @@ OPTIONS: dict[str, Option] = {
             "metric", "NAME", "judge this metric too", _parse_metric, "each test's primary metric", WHAT, True,
             choices=_metric_names,
         ),
-        Option("vary", "KEY=V1,V2,...", "compare settings of one path and one test", _parse_vary, "nothing", WHAT),
+        Option("vary", "KEY=V1,V2,...", "compare settings of one path and one test: of a test parameter, or of a lab's "
+               "key of --set", _parse_vary, "nothing", WHAT),
         _parameter("send-size", "SIZE", "bytes of each send", quantities.parse_size, "64K; UDP: largest unfragmented"),
         _parameter("receive-size", "SIZE", "bytes of each receive", quantities.parse_size, "128K; UDP: 65535"),
         _parameter("request-size", "SIZE", "bytes of each request", quantities.parse_size, "1"),
@@ -394,6 +410,8 @@ OPTIONS: dict[str, Option] = {
                f"how the wire is made, rate=1gbit,loss=0.1% for example; its keys are {', '.join(WIRE_KEYS)}",
                _parse_wire, "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
+        Option("rps", "CPUS", "CPUs that receive for all devices of the lab (RPS): off, 1, 0-3, 0+2; short for --wire "
+               "rps=CPUS", _rps, "the CPU that sent, or the device's own", LAB),
         Option("copies", "N", "build each path so many times on its wire, as a host of many containers has them",
                _copies, "1", LAB),
         Option("parallel", "", "measure all copies of a path at once, not one at a time",

@@ -206,6 +206,21 @@ def parse_whole(text: str, least: int, greatest: int, what: str) -> int:
     return int(stripped)
 
 
+def parse_cpus(text: str, greatest: int) -> str:
+    """`off`, a CPU, or several as `0-3`, `0+2` or `0+2-3`, as they are typed."""
+    hint = f"type off, a CPU such as 1, or several: 0-3, 0+2; the greatest is {greatest}"
+    stripped = text.strip().lower()
+    if stripped == "off":
+        return stripped
+    for item in stripped.split("+"):
+        if not re.fullmatch(r"[0-9]{1,6}(-[0-9]{1,6})?", item):
+            raise UserError(f"{quoted(text)} names no CPUs", hint=hint)
+        first, _, last = item.partition("-")
+        if not int(first) <= int(last or first) <= greatest:
+            raise UserError(f"{quoted(text)} is out of range", hint=hint)
+    return stripped
+
+
 DSCP_NAMES = (
     {"BE": 0, "DF": 0, "LE": 1, "VA": 44, "EF": 46}
     | {f"CS{number}": 8 * number for number in range(8)}

@@ -75,6 +75,29 @@ def test_vary_keeps_what_was_typed_and_takes_host_by_default() -> None:
     assert ask(vary={"nodelay": [False, True]}, test="TCP_RR").vary == ("nodelay", ((False, "off"), (True, "on")))
 
 
+def test_what_is_of_the_lab_is_varied_by_a_path_for_each_value() -> None:
+    request = ask("macvlan", vary="rps=off,1,0-1", test="TCP_RR", set="macvlan.nodelay=on", rps="0")
+    assert request.vary is None
+    assert [path.name for path in request.paths] == ["rps=off", "rps=1", "rps=0-1"]
+    assert {path.kind for path in request.paths} == {"macvlan"}
+    assert [path.wire(request.wire).rps for path in request.paths] == ["off", "1", "0-1"]
+    assert request.settings == {path.name: {"nodelay": True} for path in request.paths}
+    assert [path.changes for path in ask(vary={"tso": [True, False]}, test="TCP_RR").paths] == [{"tso": 1}, {"tso": 0}]
+    limits = ask("host:qdisc=pfifo", vary="qdisc_limit=10,1000", test="TCP_RR").paths
+    assert [path.changes["qdisc-limit"] for path in limits] == [10, 1000]
+    with pytest.raises(UserError, match="mtu is both varied and set"):
+        ask("host:mtu=1400", vary="mtu=1500,9000", test="TCP_RR")
+
+
+def test_the_load_is_varied_and_not_the_wire() -> None:
+    assert ask(vary="rate=100,200", test="TCP_RR").vary is not None
+
+
+def test_rps_is_of_the_wire_of_all_paths() -> None:
+    assert ask(rps=1).wire.rps == ask(wire="rps=1").wire.rps == "1"
+    assert ask(rps="0+2-3").wire.rps == "0+2-3"
+
+
 def test_a_path_name_may_have_dots() -> None:
     assert ask("host", "host", set="host.2.nodelay=on").settings == {"host.2": {"nodelay": True}}
 
@@ -133,6 +156,11 @@ def test_none_means_not_given() -> None:
         ({"realtime": 100}, "priority of SCHED_FIFO '100' is out of range"),
         ({"realtime": "high"}, "no priority of SCHED_FIFO"),
         ({"mptcp": True, "test": "UDP_RR"}, "UDP_RR does not heed mptcp"),
+        ({"rps": "1,2"}, "--rps: '1,2' names no CPUs"),
+        ({"rps": "3-1"}, "'3-1' is out of range"),
+        ({"rps": "1", "wire": "rps=0"}, "--wire and --rps name different CPUs"),
+        ({"vary": "rps=off,x", "test": "TCP_RR"}, "'x' names no CPUs"),
+        ({"vary": "rps=off,1", "test": "TCP_RR", "set": "host.rps=0"}, "rps is both varied and set"),
         ({"beside": "TCP", "test": "TCP_RR"}, "no 'TCP' runs beside"),
         ({"beside": "TCP_STREAM", "test": "TCP_CRR"}, "TCP_CRR does not heed beside"),
         ({"beside_rate": "1gbit", "test": "TCP_RR"}, "the rate of what runs beside"),

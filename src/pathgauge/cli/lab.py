@@ -53,7 +53,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         for name, summary in _SUMMARIES.items()
     }
     added["up"].add_argument("paths", metavar="PATH", nargs="+", help="[NAME=]KIND[:key=value,...]")
-    options.add_arguments(added["up"], ("wire", "link-rate", "copies"))
+    options.add_arguments(added["up"], ("wire", "link-rate", "rps", "copies"))
     added["list"].add_argument("--json", action="store_true", help="write the list as JSON to standard output")
     added["exec"].usage = "pathgauge lab exec NAME[:NAMESPACE] -- COMMAND ..."
     added["exec"].add_argument(

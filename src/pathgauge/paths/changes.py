@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pathgauge.errors import UserError
-from pathgauge.paths import disciplines, firewall
+from pathgauge.paths import disciplines, firewall, steering
+from pathgauge.paths.namespaces import inside
 from pathgauge.paths.refusals import explained
 from pathgauge.paths.spaces import LabSpace
 from pathgauge.paths.types import OFFLOADS, Value
@@ -27,9 +29,9 @@ class Standing:
     far: Sequence[Device]
     beyond: Sequence[Device]
 
-    def change(self, changes: Mapping[str, Value], wire_mtu: int | None) -> None:
-        """Change what was asked; without an MTU of its own what stands on the wire gets the wire's. Raises UserError
-        and MachineError.
+    def change(self, changes: Mapping[str, Value], wire_mtu: int | None, rps: str | None) -> None:
+        """Change what was asked; without an MTU of its own what stands on the wire gets the wire's. The CPUs of the
+        mask `rps` are to receive for all devices. Raises UserError and MachineError.
         """
         space, device = self.own
         if "mtu" in changes:
@@ -49,6 +51,8 @@ class Standing:
             firewall.walk(space.namespace, device, int(changes["rules"]))
         if "conntrack" in changes:
             firewall.track(space.namespace, device, on=bool(changes["conntrack"]))
+        if rps is not None:
+            self._steer(rps)
 
     def _set_mtu(self, mtu: int) -> None:
         """The MTU of all devices, what they stand on first."""
@@ -70,6 +74,14 @@ class Standing:
                     f"{device} of the path {self.name} cannot have {count} queues",
                     hint=f"at most {most}: a veth has one for each CPU",
                 )
+
+    def _steer(self, mask: str) -> None:
+        """The CPUs that receive for every device of the path, whichever way packets go."""
+        found: dict[int, list[str]] = {}
+        for space, device in (self.own, *self.through, *self.far, *self.beyond):
+            found.setdefault(space.namespace, []).append(device)
+        for namespace, devices in found.items():
+            inside(namespace, partial(steering.steer_all, devices, mask))
 
     def _set_discipline(self, kind: str, limit: int | None) -> None:
         """What the path's own device queues by. What shapes a wire stays."""

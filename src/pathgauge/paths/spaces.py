@@ -176,15 +176,27 @@ class LabSpace:
         return facts
 
 
-def new_space(name: str) -> LabSpace:
-    """A new namespace, told how to behave, its loopback up. Raises MissingPrivilege or MissingFeature."""
-    return in_thread(lambda: _made(name, _SYSCTLS, quiet=False))
+def new_space(name: str, more: Mapping[str, str] = {}) -> LabSpace:
+    """A new namespace, told how to behave and `more` sysctls, its loopback up. Raises MissingPrivilege or
+    MissingFeature.
+    """
+    return in_thread(lambda: _made(name, {**_SYSCTLS, **more}, quiet=False))
 
 
-def new_copy(name: str, first: LabSpace, *, ipv6: bool) -> LabSpace:
+def new_copy(name: str, first: LabSpace, more: Mapping[str, str], *, ipv6: bool) -> LabSpace:
     """One of many namespaces like `first`, in which this thread is left."""
     sysctls = {key: value for key, value in _SYSCTLS_OF_ALL.items() if key in first.told}
-    return _made(name, sysctls, quiet=ipv6)
+    return _made(name, {**sysctls, **more}, quiet=ipv6)
+
+
+def tell(space: LabSpace, sysctls: Mapping[str, str]) -> None:
+    """Set what can be set of these in a namespace that stands."""
+
+    def every() -> None:
+        for key, value in sysctls.items():
+            _tell(key, value)
+
+    inside(space.namespace, every)
 
 
 def read_sysctl(space: LabSpace, name: str) -> str | None:

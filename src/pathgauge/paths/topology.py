@@ -7,18 +7,18 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from pathgauge.errors import UserError
-from pathgauge.paths import addresses, messages
+from pathgauge.paths import addresses, messages, steering
 from pathgauge.paths.addresses import Address, Family, Subnet
 from pathgauge.paths.changes import Standing
 from pathgauge.paths.registry import Kind, Placement, Space, kinds
 from pathgauge.paths.room import OF_COPY, make_room
 from pathgauge.paths.rtnetlink import LinkFacts
-from pathgauge.paths.spaces import LabSpace, new_copy, new_space, read_sysctl
+from pathgauge.paths.spaces import LabSpace, new_copy, new_space, read_sysctl, tell
 from pathgauge.paths.types import NAMESPACE_CHANGES, DeviceRef, PathSpec, Role, WireSpec
 from pathgauge.paths.wire import Wire
 
@@ -42,6 +42,7 @@ class Topology:
     wire: WireSpec = field(default_factory=WireSpec)
     subnets: int = 0
     names: dict[str, int] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)  # sysctls that the path being built wants of its namespaces
 
     def build(self, specs: Sequence[PathSpec], wire: WireSpec) -> tuple[messages.Placed, ...]:
         """Build everything. Raises UserError and MachineError."""
@@ -65,11 +66,16 @@ class Topology:
             if kind.wired and (
                 spec.rate is not None or spec.changes or kind.direct or kind.needs_own_wire(spec.options)
             ):
+                mask = self._steer_new(spec.wire(wire).rps)
                 chosen = self._new_wire(self._near(kind, spec), spec.wire(wire))
             else:
-                chosen = shared = shared or self._new_wire(self.spaces[HOST], wire)
+                if shared is None:
+                    self._steer_new(wire.rps)
+                    shared = self._new_wire(self.spaces[HOST], wire)
+                mask = self._steer_new(spec.wire(wire).rps)
+                chosen = shared
             for number, (on, placement) in enumerate(self._copies(kind, chosen, spec)):
-                self._standing(spec, kind, on, placement).change(spec.changes, wire.mtu)
+                self._standing(spec, kind, on, placement).change(spec.changes, wire.mtu, mask)
                 if serves and placement.known and not kind.serves:
                     raise UserError(
                         f"nobody can come in by the path {spec.name}, as the way in of another path is",
@@ -104,14 +110,24 @@ class Topology:
             self.names = {prefix: number + spec.copies - 1 for prefix, number in self.names.items()}
         return built
 
+    def _steer_new(self, rps: str | None) -> str | None:
+        """Have the devices that are made from now on begin with these CPUs; the mask of those."""
+        mask = None if rps is None else steering.mask_of(rps)
+        wanted = {} if mask is None else {steering.DEFAULT_MASK: mask}
+        if wanted != self.told:
+            self.told = wanted
+            for name in (HOST, SERVER):
+                tell(self.spaces[name], wanted or {steering.DEFAULT_MASK: "0"})
+        return mask
+
     def new_space(self, name: str) -> LabSpace:
         """A new namespace of the lab."""
-        space = self.spaces[name] = new_space(name)
+        space = self.spaces[name] = new_space(name, self.told)
         return space
 
     def new_copy(self, name: str) -> LabSpace:
         """One of many namespaces of the lab, in which this thread is left."""
-        space = self.spaces[name] = new_copy(name, self.spaces[HOST], ipv6="ipv6" in self.families)
+        space = self.spaces[name] = new_copy(name, self.spaces[HOST], self.told, ipv6="ipv6" in self.families)
         return space
 
     def free_name(self, wanted: str) -> str:
@@ -137,7 +153,7 @@ class Topology:
 
     def _check_unshaped(self, spec: PathSpec) -> None:
         """A path without a wire would run beside shaped ones as if nothing had been asked."""
-        if spec.wire(self.wire) != WireSpec():
+        if replace(spec.wire(self.wire), rps=None) != WireSpec():
             raise UserError(
                 f"{spec.name} has no wire that could be shaped: {spec.kind} lies within one namespace",
                 hint=f"leave out {spec.name}, or what shapes the wire; {spec.kind}:mtu=1500 gives it another MTU",

@@ -5,20 +5,19 @@ namespace and returns the turn that undoes it.
 """
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pathgauge.errors import InternalError, MachineError, MissingPrivilege, UserError
-from pathgauge.paths.namespaces import inside, show_own_devices
+from pathgauge.paths import steering
+from pathgauge.paths.namespaces import inside
 from pathgauge.paths.netlink import LINK_LIMITS, in_namespace
 from pathgauge.paths.rules import set_dormant
 
 What = Literal["sysctl", "offload", "limit", "shaper", "table", "steering"]
 
 _SYSCTL = re.compile(r"net(/[A-Za-z0-9_.:-]+)+\Z")
-_MASK = re.compile(r"[0-9a-f,]{1,64}\Z")
 # Of the whole machine, whichever namespace they are written in.
 GLOBAL_SYSCTLS = frozenset(
     {"net/ipv4/tcp_mem", "net/ipv4/udp_mem", "net/core/netdev_max_backlog", "net/core/netdev_budget"}
@@ -102,11 +101,8 @@ def _sysctl(name: str, value: str | None) -> str:
 
 
 def _steering(device: str, mask: str | None) -> str:
-    if (mask is not None and not _MASK.match(mask)) or "/" in device:
-        raise InternalError(f"{mask} is no mask of CPUs")
-    with suppress(OSError):  # where it may not be mounted, /sys shows what it showed before
-        show_own_devices()
-    return _write(Path("/sys/class/net", device, "queues/rx-0/rps_cpus"), mask, f"rps_cpus of {device}")
+    steering.show()
+    return steering.steer(device, mask)
 
 
 def _write(file: Path, value: str | None, name: str) -> str:

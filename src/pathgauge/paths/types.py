@@ -56,9 +56,10 @@ class PathSpec:
 @dataclass(frozen=True, slots=True)
 class WireSpec:
     """How each wire of a lab is made: rate in bit/s (None: unshaped), the shaper's burst and limit in bytes, MTU in
-    bytes, chances of a loss and of overtaking from 0 to 1, delay of each direction and its jitter in seconds.
+    bytes, chances of a loss and of overtaking from 0 to 1, delay of each direction and its jitter in seconds; `rps`
+    are the CPUs that receive for its devices and those that stand on it, as typed (see steering.py).
 
-    None leaves a value to us.
+    None leaves a value to us, or to the kernel.
     """
 
     rate: int | None = None
@@ -70,6 +71,7 @@ class WireSpec:
     delay: float | None = None
     jitter: float | None = None
     reorder: float | None = None
+    rps: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Attachment:
     addresses: dict[str, str] = field(default_factory=dict)
 
 
-WIRE_CHANGES = ("loss", "delay", "jitter", "reorder")  # what `--set` changes of the wire of a path
+WIRE_CHANGES = ("loss", "delay", "jitter", "reorder", "rps")  # what `--set` changes of the wire of a path
 NAMESPACE_CHANGES = frozenset({"rules", "conntrack"})  # what it changes of the namespace of its client's end
 OFFLOADS = ("tso", "gso", "gro", "tx", "sg")  # ethtool's short names
 SWITCHES = (*OFFLOADS, "conntrack")  # of the changes, those that are typed on or off

@@ -79,7 +79,7 @@ class Wire:
                 space.routes.ask(*make(space.routes.number(device), form, under_netem=netem))
 
     def facts(self) -> dict[str, str | int | float | None]:
-        """How it was made: rate in bit/s, burst and limit in bytes, times in seconds, chances from 0 to 1."""
+        """How it was made: rate in bit/s, burst and limit in bytes, times in seconds, chances from 0 to 1, CPUs."""
         form, spec = shaped(self.spec), self.spec
         return {
             "rate": form.rate * 8 if form else None,
@@ -92,6 +92,7 @@ class Wire:
             "delay_by": None if spec.delay is None else RELAY if self.relayed else NETEM,
             "jitter": spec.jitter,
             "reorder": spec.reorder,
+            "rps": spec.rps,
         }
 
     def _netem(self, space: LabSpace, device: str) -> bool:
