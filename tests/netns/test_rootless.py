@@ -37,10 +37,12 @@ def paranoid() -> int:
 
 
 def shape(value: object, where: str = "") -> set[str]:
-    """The names of all fields of a document save what hangs on chance (doubts) or the kernel (sysctls, offloads)."""
+    """The names of all fields of a document but for what hangs on chance (doubts, CPUs) or on the kernel (the rest)."""
     if isinstance(value, list) and not where.endswith(".doubts"):
         return {name for item in value for name in shape(item, where + "[]")}
-    if isinstance(value, dict) and not where.endswith((".sysctls", ".offloads", ".versions")):
+    if isinstance(value, dict) and not where.endswith(
+        (".sysctls", ".offloads", ".versions", ".packets_by_cpu", ".shares")
+    ):
         return {name for key, item in value.items() for name in {f"{where}.{key}", *shape(item, f"{where}.{key}")}}
     return set()
 

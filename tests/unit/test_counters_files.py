@@ -1,6 +1,7 @@
 """The kernel's text files: every column in its place, other kernels' forms, and nothing raised by any text."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from pathgauge.counters.interrupts import parse_interrupts, parse_softirqs
 from pathgauge.counters.process import parse_schedstat, parse_stat, parse_status
 from pathgauge.counters.reading import NARROW, Counters
 from pathgauge.counters.snmp import parse_pairs, parse_snmp6, parse_sockstat
-from pathgauge.counters.softnet import parse_softnet_stat
+from pathgauge.counters.softnet import SoftnetReader, packets_by_cpu, parse_softnet_stat
 from pathgauge.counters.stat_table import parse_stat_table
 
 Parser = Callable[[bytes], Counters]
@@ -110,6 +111,25 @@ def test_the_backlogs_of_old_kernels(given_text: bytes, columns: int) -> None:
     found = parse_softnet_stat(given_text)
     assert found["softnet.0.processed"] == 0x15CB76
     assert len(found) == columns
+
+
+def test_packets_are_by_the_cpu_that_took_them() -> None:
+    later = recorded.SOFTNET.replace(b"13a4800b", b"13a48010")
+    assert packets_by_cpu(recorded.SOFTNET, later) == {"1": 5}
+    wrapped = recorded.SOFTNET.replace(b"23347543", b"00000002").replace(b"13a4800b", b"13a4800c")
+    assert packets_by_cpu(recorded.SOFTNET.replace(b"23347543", b"fffffffe"), wrapped) == {"0": 4, "1": 1}
+    assert packets_by_cpu(recorded.SOFTNET, recorded.SOFTNET_ONE_OFFLINE) is None
+    assert packets_by_cpu(b"", recorded.SOFTNET) is None
+
+
+def test_a_reader_of_what_is_not_there_reads_nothing(tmp_path: Path) -> None:
+    table = tmp_path / "softnet_stat"
+    with SoftnetReader(str(table)) as reader:
+        assert reader.read() == b""
+    table.write_bytes(recorded.SOFTNET * 40)  # more than is read at once
+    with SoftnetReader(str(table)) as reader:
+        assert reader.read() == recorded.SOFTNET * 40
+    assert reader.read() == b""
 
 
 def test_a_table_of_cpus_is_summed_but_for_its_level() -> None:

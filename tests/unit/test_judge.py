@@ -256,3 +256,23 @@ def test_a_path_as_fast_as_the_loops_is_doubted(test: str, rate: float) -> None:
     (doubt,) = judged(test, blocks, loop_rates={"a": rate, "b": rate})[TESTS[test].primary].doubts
     assert doubt.name == "generator-limited"
     assert doubt.evidence.startswith(f"a at {100e9 / rate:.0f} % of")
+
+
+def received_on(blocks: list[Block], **cpus: str) -> list[Block]:
+    """The blocks, all packets of each path received on one CPU."""
+    for block in blocks:
+        for name, rows in block.slices.items():
+            rows[:] = [replace(m, row=msgspec.structs.replace(m.row, packets_by_cpu={cpus[name]: 7})) for m in rows]
+    return blocks
+
+
+def test_paths_received_on_other_cpus_are_doubted_unless_that_was_asked() -> None:
+    def names(blocks: list[Block], **changes: Any) -> list[str]:
+        return [doubt.name for doubt in judged("TCP_STREAM", blocks, **changes)["goodput"].doubts]
+
+    apart = received_on(blocks_of(8), a="0", b="1")
+    assert names(apart) == ["placement"]
+    assert names(apart, steered=True) == []
+    assert names(apart, changes={"b": {"remote-cpu": 3}}) == []
+    assert names(apart, changes={"b": {"nodelay": True}}) == ["placement"]
+    assert names(received_on(blocks_of(8), a="1", b="1")) == []

@@ -15,6 +15,7 @@ from pathgauge.statistics.quality import (
     ceiling,
     doubts,
     generator_limited,
+    placement,
     steal,
     void,
 )
@@ -108,6 +109,16 @@ def test_what_comes_near_the_loops_own_rate_is_named() -> None:
     found = generator_limited({"host": 0.91, "macvlan": 0.5})
     assert found is not None
     assert found.evidence == "host at 91 % of what the loops do with no network between them"
+    assert not found.undermines
+
+
+def test_packets_received_elsewhere_are_told() -> None:
+    assert placement({"host": {"0": 0.6, "1": 0.4}, "macvlan": {"0": 0.4, "1": 0.6}}) is None
+    assert placement({"host": {"0": 0.5, "1": 0.5}, "vxlan": {"0": 0.2, "1": 0.8}}) is None, "more layers at one end"
+    assert placement({"host": {}, "macvlan": {"1": 1.0}}) is None, "what is unknown is no difference"
+    found = placement({"host": {"0": 0.9, "1": 0.1}, "macvlan": {"1": 1.0}})
+    assert found is not None
+    assert found.evidence.endswith("(host: CPU 0 90 % CPU 1 10 %, macvlan: CPU 1 100 %)")
     assert not found.undermines
 
 

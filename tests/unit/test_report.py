@@ -12,7 +12,7 @@ from pathgauge.measuring.observer import Observer, Progress
 from pathgauge.report import format as words
 from pathgauge.report.progress import Lines, Live, is_terminal, look_of
 from pathgauge.report.table import Look, lines
-from pathgauge.results.document import Comparison, Ratio, VerdictName
+from pathgauge.results.document import Comparison, Device, PathDescription, Ratio, Receiving, Result, VerdictName
 
 ESCAPE = "\x1b"
 
@@ -239,3 +239,47 @@ def test_the_report_says_where_the_ends_ran_and_with_what_congestion_control() -
     text = "\n".join(lines(result(), Look()))
     assert "Client on CPU 0, server on CPU 1, on all paths." in text
     assert "TCP congestion control: cubic." in text
+
+
+def received(**by_test: dict[str, dict[str, float]]) -> Result:
+    (first,) = result().tests
+    return result(
+        tests=[
+            msgspec.structs.replace(
+                first, test=test, receiving=[Receiving(path=path, shares=shares) for path, shares in paths.items()]
+            )
+            for test, paths in by_test.items()
+        ]
+    )
+
+
+def softirqs(given: Result) -> list[str]:
+    return [line for line in lines(given, Look()) if line.startswith("Receive softirqs")]
+
+
+def test_the_report_says_where_the_softirqs_ran() -> None:
+    alike = {"host": {"0": 0.52, "1": 0.48}, "macvlan": {"0": 0.5, "1": 0.5}}
+    apart = {"host": {"0": 0.9, "1": 0.1}, "macvlan": {"1": 1.0}}
+    assert softirqs(result()) == []
+    assert softirqs(received(TCP_RR=alike, TCP_MAERTS=alike)) == [
+        "Receive softirqs: CPU 0 51 %, CPU 1 49 % of the packets, on all paths."
+    ]
+    assert softirqs(received(TCP_RR=alike, UDP_STREAM=apart)) == [
+        "Receive softirqs, TCP_RR: CPU 0 51 %, CPU 1 49 % of the packets, on all paths.",
+        "Receive softirqs, UDP_STREAM: host CPU 0 90 %, CPU 1 10 %; macvlan CPU 1 100 %.",
+    ]
+    many = {"host": {str(cpu): 0.9 if cpu == 3 else 0.02 for cpu in range(6)}}
+    assert softirqs(received(TCP_RR=many)) == [
+        "Receive softirqs: CPU 3 90 %, others 10 % of the packets, on all paths."
+    ]
+
+
+def test_the_report_says_which_cpus_the_queues_of_devices_name() -> None:
+    queues = {"rx-0.rps_cpus": "0", "rx-1.rps_cpus": "3", "irq.0.cpus": "0", "irq.1.cpus": "1", "napi.threaded": "1"}
+    nic = Device(namespace="local", name="eth0", role="own", queues=queues)
+    bare = Device(namespace="web", name="eth0", role="wire", queues={"rx-0.rps_cpus": "00000000,00000000"})
+    paths = [PathDescription(name=name, kind="existing", devices=[nic, bare]) for name in ("host", "macvlan")]
+    assert [line for line in lines(result(paths=paths), Look()) if "queue" in line] == [
+        "eth0 in local: 2 receive queues, RPS to the CPUs of the mask 3, interrupts on CPU 0 and 1, threaded NAPI.",
+        "eth0 in web: 1 receive queue, no RPS.",
+    ]

@@ -3,8 +3,14 @@
 Every namespace shows the same numbers: they are the machine's. All are 32 bits wide and in hexadecimal.
 """
 
-from pathgauge.counters.reading import Counters
-from pathgauge.counters.text import number, whole_lines
+import os
+from types import TracebackType
+from typing import Self
+
+from pathgauge.counters.reading import NARROW, Counters
+from pathgauge.counters.text import number, read_table, whole_lines
+
+SOFTNET_STAT = "/proc/net/softnet_stat"
 
 # Columns 3 to 7 have been zero for long, 8 (cpu_collision) since 4.7.
 _COUNTERS = {0: "processed", 1: "dropped", 2: "time_squeeze", 9: "received_rps", 10: "flow_limit"}
@@ -28,3 +34,50 @@ def parse_softnet_stat(text: bytes) -> Counters:
         if len(numbers) > _BACKLOG:
             gauges[f"softnet.{cpu}.backlog"] = numbers[_BACKLOG]
     return Counters({}, narrow, gauges)
+
+
+class SoftnetReader:
+    """Keeps the file open: a reading costs some 20 us with two CPUs. Usable in `with`."""
+
+    def __init__(self, path: str = SOFTNET_STAT) -> None:
+        """Raises nothing: where the file cannot be opened, what is read is empty."""
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._descriptor = -1
+
+    def read(self) -> bytes:
+        """The file as it is now, for `packets_by_cpu`."""
+        try:
+            return read_table(self._descriptor) if self._descriptor >= 0 else b""
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """May be called more than once."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def packets_by_cpu(before: bytes, after: bytes) -> dict[str, int] | None:
+    """How many packets each CPU has taken up the stack between two readings, those CPUs that took any; None where it is
+    unknown. A packet counts again on each device that stands on another.
+    """
+    first, last = parse_softnet_stat(before).narrow, parse_softnet_stat(after).narrow
+    if not first or first.keys() != last.keys():
+        return None
+    found = {
+        name.split(".")[1]: (value - first[name]) % NARROW
+        for name, value in last.items()
+        if name.endswith(".processed")
+    }
+    return {cpu: packets for cpu, packets in found.items() if packets}

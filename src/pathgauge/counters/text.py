@@ -8,6 +8,7 @@ from pathlib import Path
 
 LARGEST = 16 << 20  # bytes; /proc/interrupts of a machine with hundreds of CPUs is the largest file read
 MOST_LINES = 1 << 16
+_SHORT_CHUNK = 2048  # bytes: the kernel fills at least a page while it has more to say
 _DIGITS = 20  # of the largest 64-bit number
 
 
@@ -32,6 +33,17 @@ def _read_descriptor(descriptor: int) -> bytes:
     except OSError:
         return b""
     return b"".join(chunks)
+
+
+def read_table(descriptor: int) -> bytes:
+    """As `read_whole`, of a file that the kernel writes line by line, without a last call only to see that there is no
+    more; OSError is the caller's.
+    """
+    whole = chunk = os.pread(descriptor, 1 << 16, 0)
+    while len(chunk) >= _SHORT_CHUNK:
+        chunk = os.pread(descriptor, 1 << 16, len(whole))
+        whole += chunk
+    return whole
 
 
 def read_line(path: str | Path) -> str | None:

@@ -81,7 +81,7 @@ def _document(request: Request, lab: Lab, environment: Environment, found: Expla
         request,
         ended=ended,
         environment=environment,
-        paths=assemble.describe_paths(request, lab.paths),
+        paths=assemble.describe_paths(request, lab.paths, {}),
         wire=dict(lab.wire_facts),
         tests=[assemble.describe_test(found.question, found.outcomes[:1], found.arms[0].parameters, seed)],
         comparisons=found.rows,

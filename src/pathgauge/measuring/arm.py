@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from pathgauge.counters.softnet import packets_by_cpu
 from pathgauge.counters.tcp_info import TcpInfo, decode
 from pathgauge.endpoints.messages import (
     Accept,
@@ -418,6 +419,7 @@ class EngineArm:
             machine_busy_seconds=stop.cpu.busy - start.cpu.busy,
             machine_softirq_seconds=stop.cpu.softirq - start.cpu.softirq,
             machine_steal_seconds=stop.cpu.steal - start.cpu.steal,
+            packets_by_cpu=packets_by_cpu(start.softnet, stop.softnet),
             cycles=cycles,
         )
         if self.flows > 1:

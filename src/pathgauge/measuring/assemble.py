@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from pathgauge.measuring import receiving
 from pathgauge.measuring.judge import Question
 from pathgauge.measuring.loop import Outcome
 from pathgauge.measuring.measured import Measured
@@ -20,6 +21,7 @@ from pathgauge.results.document import (
     Environment,
     Gap,
     PathDescription,
+    Receiving,
     Result,
     Slice,
     TestRun,
@@ -29,17 +31,18 @@ from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.parameters import Parameters
 
+Queues = Mapping[tuple[str, str], Mapping[str, str]]  # by (namespace, device)
 AtOnce = Literal["copies", "flows", "directions"]
 
 
-def describe_paths(request: Request, paths: dict[str, BuiltPath]) -> list[PathDescription]:
+def describe_paths(request: Request, paths: dict[str, BuiltPath], queues: Queues) -> list[PathDescription]:
     """Each arm as it stands in the document: a path, or with `vary` the one path under each value's name."""
     if request.vary is None:
-        return [_describe(name, path, _typed(request.settings.get(name, {}))) for name, path in paths.items()]
+        return [_describe(name, path, _typed(request.settings.get(name, {})), queues) for name, path in paths.items()]
     field, values = request.vary
     option = field.replace("_", "-")
     return [
-        _describe(f"{option}={typed}", path, _typed(request.settings.get(name, {})) | {option: typed})
+        _describe(f"{option}={typed}", path, _typed(request.settings.get(name, {})) | {option: typed}, queues)
         for name, path in paths.items()
         for _, typed in values
     ]
@@ -49,7 +52,7 @@ def _typed(settings: dict[str, object]) -> dict[str, str]:
     return {name.replace("_", "-"): str(value) for name, value in settings.items()}
 
 
-def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescription:
+def _describe(name: str, path: BuiltPath, settings: dict[str, str], queues: Queues) -> PathDescription:
     addresses = {f"client_{family}": address for family, address in path.client_addresses.items()}
     addresses |= {f"server_{family}": address for family, address in path.server_addresses.items()}
     devices = [
@@ -61,6 +64,7 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
             mtu=device.mtu,
             offloads=dict(device.offloads),
             queue_discipline=device.queue_discipline,
+            queues=_receiving_queues(queues.get((device.namespace, device.name), {})),
         )
         for device in path.devices
     ]
@@ -78,6 +82,15 @@ def _describe(name: str, path: BuiltPath, settings: dict[str, str]) -> PathDescr
         copies=1 + len(path.copies),
         gap=None if path.gap is None else Gap(before=path.gap.before, reason=path.gap.reason),
     )
+
+
+def _receiving_queues(settings: Mapping[str, str]) -> dict[str, str]:
+    """Of what /sys says of a device, what decides which CPUs receive for it."""
+    return {
+        name.removeprefix("queue."): text
+        for name, text in settings.items()
+        if name.endswith(".rps_cpus") or name.startswith("irq.") or name == "napi.threaded"
+    }
 
 
 def describe_test(
@@ -106,7 +119,17 @@ def describe_test(
         connections=list(first.connections),
         loop_rates=dict(question.loop_rates),
         copies=_copies(question.kind, outcomes, at_once),
+        receiving=_receiving(outcomes),
     )
+
+
+def _receiving(outcomes: Sequence[Outcome]) -> list[Receiving]:
+    """Where the packets of each path were received, in all valid blocks."""
+    rows: dict[str, list[Slice]] = {}
+    for block in (block for outcome in outcomes for block in outcome.blocks if block.void is None):
+        for name, every in block.slices.items():
+            rows.setdefault(name, []).extend(measured.row for measured in every)
+    return [Receiving(path=name, shares=receiving.shares(found)) for name, found in rows.items()]
 
 
 def _copies(kind: TestKind, outcomes: Sequence[Outcome], at_once: Mapping[str, AtOnce]) -> list[Copies]:

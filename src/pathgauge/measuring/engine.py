@@ -11,6 +11,7 @@ from pathgauge import _native
 from pathgauge.counters.cpu import MachineCpu, MachineCpuReader
 from pathgauge.counters.link import LinkCounters
 from pathgauge.counters.perf import HardwareCounter
+from pathgauge.counters.softnet import SoftnetReader
 from pathgauge.endpoints.process import EndProcess
 from pathgauge.errors import EndDied
 from pathgauge.paths.types import BuiltPath
@@ -35,11 +36,12 @@ class LabView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MachineMoment:
-    """The machine's own counters at one moment (`time`: CLOCK_MONOTONIC, s)."""
+    """The machine's own counters at one moment (`time`: CLOCK_MONOTONIC, s; `softnet`: see SoftnetReader)."""
 
     time: float
     cpu: MachineCpu
     cycles: int | None
+    softnet: bytes = b""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Engine:
     board: _native.Board = field(init=False)
     ends: dict[End, EndProcess] = field(default_factory=dict)
     cpu: MachineCpuReader = field(init=False)
+    softnet: SoftnetReader = field(init=False)
     started: float = field(default_factory=time.monotonic)
 
     def __enter__(self) -> Self:
@@ -65,6 +68,7 @@ class Engine:
             self.board = _native.Board(memory, slots, self.flows)
             self.cpu = MachineCpuReader()
             self.stack.callback(self.cpu.close)
+            self.softnet = self.stack.enter_context(SoftnetReader())
             for name in ("local", "remote"):
                 if name == "local" or self._has_server():
                     self.ends[name] = self.stack.enter_context(self._start(name, memory, slots))
@@ -102,7 +106,8 @@ class Engine:
 
     def moment(self) -> MachineMoment:
         """The machine's counters now."""
-        return MachineMoment(time.monotonic(), self.cpu.read(), self.cycles.read() if self.cycles else None)
+        cycles = self.cycles.read() if self.cycles else None
+        return MachineMoment(time.monotonic(), self.cpu.read(), cycles, self.softnet.read())
 
     def check(self, slot: int, hint: str = "run it again") -> None:
         """Raise what keeps a slot's loop from answering: a dead end, or an error of its socket, with that hint."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from pathgauge.measuring import receiving
 from pathgauge.measuring.measured import Block, Measured, merged, of_labs
 from pathgauge.quantities import significant
 from pathgauge.results.document import Comparison, Doubt, PathEstimate, Ratio, Spread
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SLICES_OF_AN_ARM = 2  # in a block
+CPUS = frozenset({"local-cpu", "remote-cpu"})
 PAYLOAD_SHARE = 0.956  # of a wire's rate that full TCP segments over IPv4 leave to the payload
 
 Parameters = dict[str, str | int | bool | None]
@@ -33,7 +35,8 @@ class Question:
     """What is asked of the blocks of one test: `fixed` says that their number was fixed beforehand and this is the one
     look; with several `labs` it is the labs that are counted, not the blocks;
     `parameters` are the baseline's, `changes` what each candidate has otherwise. `wire_rates` are each arm's in bit/s,
-    `loop_rates` the bytes or transactions in a second that its loops do with no network between them.
+    `loop_rates` the bytes or transactions in a second that its loops do with no network between them. `steered` says
+    that paths were asked to receive on CPUs of their own.
     """
 
     kind: TestKind
@@ -47,6 +50,11 @@ class Question:
     wire_rates: Mapping[str, int | None] = field(default_factory=dict)
     loop_rates: Mapping[str, float] = field(default_factory=dict)
     changes: Mapping[str, Parameters] = field(default_factory=dict)
+    steered: bool = False
+
+    def moves(self, candidate: str) -> bool:
+        """Whether it was asked that the work of one of the two be done on other CPUs."""
+        return self.steered or not CPUS.isdisjoint(self.changes.get(candidate, {}))
 
     def margin(self, metric: Metric) -> float:
         """The metric's margin as a fraction."""
@@ -195,6 +203,8 @@ class _Sides:
                 found.append(quality.ceiling(self._shares(arms, question.wire_rates)))
             if self.metric.name == self.kind.primary:
                 found.append(quality.generator_limited(self._of_loops(arms, question.loop_rates)))
+                if not question.moves(candidate):
+                    found.append(quality.placement(self._received(arms)))
         return [
             Doubt(name=seen.name, evidence=seen.evidence, advice=seen.advice, undermines=seen.undermines)
             for seen in found
@@ -209,6 +219,13 @@ class _Sides:
             for rate, limit in zip(rates, map(wire_rates.get, arms), strict=True)
             if rate is not None and limit is not None
         ]
+
+    def _received(self, arms: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Each CPU's share of the packets that were received on each path."""
+        return {
+            arm: receiving.shares(measured.row for block in self.blocks for measured in block.slices[arm])
+            for arm in arms
+        }
 
     def _of_loops(self, arms: Sequence[str], loop_rates: Mapping[str, float]) -> dict[str, float]:
         """What each arm did of what its loops can, where that is known."""

@@ -80,6 +80,13 @@ class Run:
     labs: int = 1
     tests: list[Gathered] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    queues: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+
+    def see_queues(self) -> None:
+        """Note which CPUs receive for devices that are not a lab's: those are as they were made."""
+        for name, path in self.lab.paths.items():
+            if self.request.attachment is not None or path.spec.found is not None:
+                self.queues |= self.lab.queues(name)
 
     def warn(self, text: str) -> None:
         """Tell once, now and in the document."""
@@ -145,6 +152,7 @@ class Run:
             fixed=request.blocks is not None or request.labs > 1,
             candidates=len(arms) - 1,
             labs=request.labs,
+            steered=any("rps" in spec.changes for spec in request.paths),
             wire_rates={arm.name: arm.path.rate for arm in arms},
             loop_rates={  # a socket pair knows neither methods nor connections: of such loops no ceiling is known
                 arm.name: ceiling.loop_rate(kind, arm.parameters)
@@ -209,7 +217,7 @@ class Run:
             self.request,
             ended=ended,
             environment=self.environment,
-            paths=assemble.describe_paths(self.request, self.lab.paths),
+            paths=assemble.describe_paths(self.request, self.lab.paths, self.queues),
             wire=dict(self.lab.wire_facts),
             tests=[
                 assemble.describe_test(
@@ -245,6 +253,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
                     environment = collect(rootless=lab.rootless, cycles=cycles is not None)
                     run = Run(request, observer, seed, lab, environment)
                 run.lab, run.labs = lab, number
+                run.see_queues()
                 run.warn_of_gaps()
                 engine = stack.enter_context(Engine(lab, needs.loops, cycles, needs.flows))
                 for place in range(len(request.tests)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from pathgauge.counters.softnet import packets_by_cpu
 from pathgauge.endpoints.messages import NetperfDone, NetperfRun
 from pathgauge.errors import InternalError
 from pathgauge.measuring.engine import Engine
@@ -90,6 +91,7 @@ class ServerArm:
             machine_busy_seconds=stop.cpu.busy - start.cpu.busy,
             machine_softirq_seconds=stop.cpu.softirq - start.cpu.softirq,
             machine_steal_seconds=stop.cpu.steal - start.cpu.steal,
+            packets_by_cpu=packets_by_cpu(start.softnet, stop.softnet),
             cycles=cycles,
         )
         void = why_void(

@@ -45,7 +45,10 @@ def answer(channel: socket.socket, order: messages.Examine, namespaces: Mapping[
     for space, devices in order.devices.items():
         if space not in namespaces or time.monotonic() > deadline:
             continue  # what is not read is unknown
-        if order.settings:
+        if order.queues:
+            queues = inside(namespaces[space], lambda: _queues(devices))  # noqa: B023 - it ends before the next turn
+            found[space] = messages.Reading(settings=queues)
+        elif order.settings:
             settings = inside(
                 namespaces[space],
                 lambda: _settings(devices, order.addresses.get(space, ()), deadline),  # noqa: B023 - it ends before the next turn
@@ -85,15 +88,21 @@ def _settings(devices: Sequence[str], addresses: Sequence[str], deadline: float)
             found[f"iptables_legacy.{file}"] = legacy
     for address in addresses:
         found |= {f"route.{address}/{name}": text for name, text in link_reading.route_settings(address).items()}
-    with suppress(OSError):  # where nothing can be mounted, the queues' settings are unknown
-        show_own_devices()
-    shown = set(os.listdir("/sys/class/net"))
     for device in devices:
         settings = link_reading.device_settings(device) | ethtool.settings(device) | device_sysctls(device)
-        if shown <= set(link_reading.device_names()):
-            settings |= queue_settings(device)
         found |= {f"device.{part(device)}.{name}": text for name, text in settings.items()}
-    return found
+    return found | _queues(devices)
+
+
+def _queues(devices: Sequence[str]) -> dict[str, str]:
+    """What /sys says of the queues of these devices of the namespace this thread is in, as `_settings` has it."""
+    with suppress(OSError):  # where nothing can be mounted, the queues' settings are unknown
+        show_own_devices()
+    if not set(os.listdir("/sys/class/net")) <= set(link_reading.device_names()):
+        return {}
+    return {
+        f"device.{part(device)}.{name}": text for device in devices for name, text in queue_settings(device).items()
+    }
 
 
 def _rules(deadline: float) -> bytes:

@@ -14,6 +14,7 @@ from pathgauge.counters.configuration import Configuration
 from pathgauge.counters.link import LinkCounters, parse_net_dev
 from pathgauge.counters.machine import MachineReader, machine_settings
 from pathgauge.counters.reading import Counters, merged
+from pathgauge.counters.text import read_table
 from pathgauge.errors import InternalError
 from pathgauge.paths import messages, roles
 from pathgauge.paths.endpoint import located
@@ -21,9 +22,6 @@ from pathgauge.paths.process import KeeperProcess
 from pathgauge.paths.turning import Turn
 from pathgauge.paths.types import Attachment, BuiltPath, PathSpec, WireSpec
 from pathgauge.paths.validity import check
-
-_CHUNK = 1 << 16
-_SHORT_CHUNK = 2048  # the kernel fills at least a page while it has more to say
 
 
 @dataclass(slots=True)
@@ -91,7 +89,7 @@ class Lab:
         return {
             (space, device): counters
             for space, descriptor in self._counters.items()
-            for device, counters in parse_net_dev(_read_whole(descriptor)).items()
+            for device, counters in parse_net_dev(read_table(descriptor)).items()
         }
 
     def turn(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
@@ -117,6 +115,18 @@ class Lab:
         order = messages.Examine(devices=roles.devices(built), settings=True, addresses=roles.addresses(built))
         found = roles.configuration_of(built, {space: each.settings for space, each in self._examine(order).items()})
         return Configuration({**found.settings, **machine_settings()}, found.roles)
+
+    def queues(self, path: str) -> dict[tuple[str, str], dict[str, str]]:
+        """By (namespace, device) of a path, which CPUs serve its queues (see counters/queues.py); some ms. Raises what
+        the keeper raises.
+        """
+        built = self.paths[path]
+        found = self._examine(messages.Examine(devices=roles.devices(built), queues=True))
+        return {
+            (device.namespace, device.name): roles.of_device(device.name, found[device.namespace].settings)
+            for device in built.devices
+            if device.namespace in found
+        }
 
     def _examine(self, order: messages.Examine) -> dict[str, messages.Reading]:
         received = self._keeper.order(order)
@@ -164,11 +174,3 @@ def _path(placed: messages.Placed, namespaces: dict[str, int]) -> BuiltPath:
         mtu=placed.mtu,
         gap=placed.gap,
     )
-
-
-def _read_whole(descriptor: int) -> bytes:
-    whole = chunk = os.pread(descriptor, _CHUNK, 0)
-    while len(chunk) >= _SHORT_CHUNK:
-        chunk = os.pread(descriptor, _CHUNK, len(whole))
-        whole += chunk
-    return whole

@@ -46,11 +46,12 @@ class TurnAll(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class Examine(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To the keeper: read the counters of namespaces, or with `settings` how they and these of their devices are set
-    up, and how these `addresses` are reached.
+    up, and how these `addresses` are reached; or of the devices' `queues` alone, which is soon done.
     """
 
     devices: dict[str, tuple[str, ...]]
     settings: bool = False
+    queues: bool = False
     addresses: dict[str, tuple[str, ...]] = {}
 
 

@@ -78,6 +78,12 @@ def configuration_of(path: BuiltPath, readings: Mapping[str, Mapping[str, str]])
     return Configuration(settings, labels)
 
 
+def of_device(name: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """What a namespace's settings say of one of its devices."""
+    start = f"device.{part(name)}."
+    return {key.removeprefix(start): text for key, text in settings.items() if key.startswith(start)}
+
+
 def _labels(path: BuiltPath) -> dict[str, str]:
     """How the names of each device begin -> its role, numbered from its second bearer."""
     found: dict[str, str] = {}

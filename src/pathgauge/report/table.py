@@ -10,6 +10,7 @@ from statistics import median
 
 from pathgauge.quantities import clean, format_value, significant
 from pathgauge.report import format as words
+from pathgauge.report import placement
 from pathgauge.report.drawing import drawing
 from pathgauge.results.document import Comparison, Result
 from pathgauge.traffic.kind import LOAD
@@ -36,7 +37,8 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
         yield "No test has been compared."
     else:
         yield from _table(result, primary, extra, look)
-        yield from _placement(result)
+        yield from placement.lines(result)
+        yield from _congestion(result)
     for path in result.paths:
         if path.kind == "existing":
             yield clean(f"{path.name}: {drawing(path)}")
@@ -49,14 +51,8 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
         yield clean(f"warning: {warning}")
 
 
-def _placement(result: Result) -> Iterator[str]:
-    """Where the ends ran, and what congestion control they used: what else moves such numbers most."""
-    moved = any(name in path.settings for path in result.paths for name in ("local-cpu", "remote-cpu"))
-    elsewhere = ", where no path has its own" if moved else ", on all paths"
-    places = dict.fromkeys((test.local_cpu, test.remote_cpu) for test in result.tests)
-    for local, remote in places:
-        if local is not None and remote is not None:
-            yield f"Client on CPU {local}, server on CPU {remote}{elsewhere}."
+def _congestion(result: Result) -> Iterator[str]:
+    """What congestion control was used: what moves such numbers most, next to where the work was done."""
     controls = dict.fromkeys(seen.congestion for test in result.tests for seen in test.connections if seen.congestion)
     if controls:
         yield clean(f"TCP congestion control: {', '.join(controls)}.")

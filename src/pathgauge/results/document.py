@@ -86,7 +86,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device of a path. Role: `own` (the path's end device), `lower` (below it, before the wire), `wire` (the wire's
     far end; of a path that exists, the server's), `beyond` (after it), `passed` (a device on the way that does not
-    count what it passes on, as a bridge between its ports).
+    count what it passes on, as a bridge between its ports). Of one that is none of a lab's, `queues` says which CPUs
+    receive for it: `rx-0.rps_cpus` (a mask), `irq.0.cpus`, `napi.threaded`.
     """
 
     namespace: str
@@ -96,6 +97,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int | None = None
     offloads: dict[str, bool] = {}
     queue_discipline: str = ""
+    queues: dict[str, str] = {}
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +170,15 @@ class Copies(msgspec.Struct, frozen=True, kw_only=True):
     fairness: float | None
 
 
+class Receiving(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the receive softirqs of a path ran: of the packets that were taken up the stack in the slices that count,
+    each CPU's share, those of the whole machine; empty where it is unknown.
+    """
+
+    path: str
+    shares: dict[str, float]
+
+
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     """How one test was run over all its paths; `seconds` is its whole time, connecting and waiting included,
     `expected_blocks` what the first look forecast that it would take, `loop_rates` what each arm's loops do with no
@@ -193,6 +204,7 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     connections: list[Connection] = []
     loop_rates: dict[str, float] = {}
     copies: list[Copies] = []
+    receiving: list[Receiving] = []
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +213,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     seconds since the run began in its lab. Latency is an HDR histogram of ns, 3 significant digits (its V2 compressed
     encoding in base64). Of copies that ran at once it is their sum, and `fairness` is Jain's index of what each got.
     `load_bytes_received` is what the stream beside the transactions brought over in `load_seconds`.
+    `packets_by_cpu` is how many packets the receive softirqs of each CPU of the machine took up the stack.
     `zerocopy_sends` is how many MSG_ZEROCOPY sends were completed, `zerocopy_copied` how many of them were copied.
     """
 
@@ -227,6 +240,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     machine_busy_seconds: float | None = None
     machine_softirq_seconds: float | None = None
     machine_steal_seconds: float | None = None
+    packets_by_cpu: dict[str, int] | None = None
     cycles: int | None = None
     retransmits: int | None = None
     busy_seconds: float | None = None

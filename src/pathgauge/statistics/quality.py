@@ -1,5 +1,6 @@
 """What speaks against a verdict: trend, order effect, dependence, a period, outliers in the blocks it rests on, blocks
-that did not count, a hypervisor that took the CPU away, a wire or the loops themselves that could do no more.
+that did not count, a hypervisor that took the CPU away, a wire or the loops themselves that could do no more, packets
+received on other CPUs.
 
 Pure functions of the blocks' log-ratios in the order of time. Each check is made so that clean noise sets it off less
 than once in a thousand runs, in the mean of runs of 10 to 120 blocks (tests/calibration).
@@ -25,6 +26,7 @@ CHANCE = 0.0007  # of a period where there is none, at most
 REPEATS = 3  # what comes less often in a run is no period, but a trend or dependence
 FINER = 4  # frequencies are looked at in parts of one repeat in a run: a period seldom fits it a whole number of times
 MOST_STEAL = 0.01  # of the machine's CPU time
+MOVED = 0.4  # of the packets; less comes of counting a packet again on each device that stands on another
 HALF = 0.5  # of all blocks: where more are void, what voids them chooses what is left
 
 
@@ -80,6 +82,26 @@ def generator_limited(shares: Mapping[str, float]) -> Doubt | None:
         "generator-limited",
         f"{seen} of what the loops do with no network between them",
         "the loops hide what the path costs: larger sends, or compare what it costs (--metric service_demand_machine)",
+        undermines=False,
+    )
+
+
+def placement(shares: Mapping[str, Mapping[str, float]]) -> Doubt | None:
+    """Whether the packets of two paths were received on different CPUs, given each path's share of each CPU."""
+    if len(shares) < 2 or not all(shares.values()):  # noqa: PLR2004 - both paths
+        return None
+    one, other = shares.values()
+    moved = math.fsum(abs(one.get(cpu, 0.0) - other.get(cpu, 0.0)) for cpu in {*one, *other}) / 2
+    if moved < MOVED:
+        return None
+    seen = ", ".join(
+        f"{path}: " + " ".join(f"CPU {cpu} {100 * share:.0f} %" for cpu, share in by_cpu.items())
+        for path, by_cpu in shares.items()
+    )
+    return Doubt(
+        "placement",
+        f"packets were received on other CPUs on one path than on the other ({seen})",
+        "part of the difference may be that, unless it was other traffic of this machine: --rps CPU holds it equal",
         undermines=False,
     )
 
