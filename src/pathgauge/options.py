@@ -182,6 +182,13 @@ def _parse_file(text: str) -> str:
     return text
 
 
+def parse_plot(text: str) -> str:
+    """A file's name that says that it is an SVG. Raises UserError."""
+    if not text.lower().endswith(".svg") or "\0" in text:
+        raise UserError(f"{quoted(text)} names no SVG file", hint="--plot result.svg")
+    return text
+
+
 def _parse_server(text: str) -> tuple[str, int]:
     from pathgauge.paths.endpoint import parse_server
 
@@ -434,6 +441,8 @@ OPTIONS: dict[str, Option] = {
         Option("seed", "N", "number that fixes the random order of the paths", _seed, "random, and stated", JUDGING),
         Option("json", "FILE", "write the results document; - for standard output", _parse_file, "none", OUTPUT,
                output=True, file=True),
+        Option("plot", "FILE.svg", "draw the differences with their intervals as an SVG", parse_plot, "none", OUTPUT,
+               output=True, file=True),
         Option("fail-on", "slower", "exit 1 if a candidate is slower", _parse_fail_on, "never", OUTPUT,
                output=True, choices=lambda: ("slower",)),
         Option("quiet", "", "no progress and no table, only errors", quantities.parse_switch, "off", OUTPUT,
@@ -454,6 +463,7 @@ NOT_EXPLAINED = (
     "address",
     "labs",
     "blocks",
+    "plot",
     "fail-on",
     "explain",
     "print-config",

@@ -102,6 +102,23 @@ def test_json_on_standard_output_moves_the_human_text(
     assert b"slower" in err
 
 
+def test_a_plot_is_drawn_with_or_without_a_table(
+    measure: Measure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests = measure(measured)
+    target = tmp_path / "r.svg"
+    assert cli.main(["compare", "--plot", str(target)]) == 0
+    assert f"written: {target}" in capsys.readouterr().out
+    drawn = target.read_text()
+    assert "TCP_STREAM goodput, bit/s" in drawn
+    target.unlink()
+    assert cli.main(["compare", "--quiet", "--plot", str(target)]) == 0
+    assert target.read_text() == drawn
+    assert cli.main(["compare", "--plot", str(tmp_path / "none" / "r.svg")]) == 2
+    assert "--plot: " in capsys.readouterr().err
+    assert len(requests) == 2, "it is found before measuring"
+
+
 def test_quiet_is_quiet(measure: Measure, capsys: pytest.CaptureFixture[str]) -> None:
     measure(measured)
     assert cli.main(["compare", "--quiet"]) == 0

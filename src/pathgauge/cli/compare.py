@@ -2,12 +2,14 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from pathgauge import __version__, options
 from pathgauge.errors import MachineError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pathgauge.measuring.request import Request
     from pathgauge.report.progress import Lines, Live
     from pathgauge.results.document import Result
@@ -66,16 +68,18 @@ def run(args: argparse.Namespace) -> int:
 
         say(sys.stdout, written(paths, texts).rstrip("\n"))
         return 0
-    target = values.get("json")
+    target, plot = values.get("json"), cast("str | None", values.get("plot"))
 
     from pathgauge.measuring import run as runner
     from pathgauge.results import store
 
     if isinstance(target, str) and target != "-":
         store.check_writable(target)
+    if plot is not None:
+        store.check_writable(plot, "plot")
     stopped: runner.Stopped | None = None
     human = None if values.get("quiet") else (sys.stderr if target == "-" else sys.stdout)
-    needed = target is not None or "fail-on" in values
+    needed = target is not None or plot is not None or "fail-on" in values
     told: set[str] = set()
     try:
         if human is None:
@@ -88,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
                 result = runner.compare_request(request, observer)
     except runner.Stopped as early:
         stopped, result = early, early.result
-    _deliver(result, target if isinstance(target, str) else None, human, told, needed=needed)
+    _deliver(result, target if isinstance(target, str) else None, plot, human, told, needed=needed)
     if stopped is not None:
         raise stopped.cause
     if values.get("explain") and human is not None:
@@ -118,8 +122,10 @@ def _observer(stream: TextIO, tests: tuple[str, ...], *, needed: bool) -> "Lines
     return progress.Live(stream, tests) if progress.is_terminal(stream) else progress.Lines(stream, needed=needed)
 
 
-def _deliver(result: "Result", target: str | None, human: TextIO | None, told: set[str], *, needed: bool) -> None:
-    """The document first, because it is what cannot be had again; then the table, and where the document is."""
+def _deliver(
+    result: "Result", target: str | None, plot: str | None, human: TextIO | None, told: set[str], *, needed: bool
+) -> None:
+    """The document first, because it is what cannot be had again; then the plot, the table, and where both are."""
     from pathgauge.results import store
 
     try:
@@ -127,16 +133,21 @@ def _deliver(result: "Result", target: str | None, human: TextIO | None, told: s
             store.write_stream(store.encode(result))
         elif target is not None:
             store.write_atomic(target, store.encode(result))
+        if plot is not None:
+            from pathgauge.report.svg import svg
+
+            store.write_atomic(plot, svg(result).encode())
     except MachineError:  # no reason to keep the table back
         if human is not None:
-            _print(result, None, human, told, needed=True)
+            _print(result, [], human, told, needed=True)
         raise
     else:
         if human is not None:
-            _print(result, target, human, told, needed=needed)
+            written = [file for file in (target, plot) if file is not None and file != "-"]
+            _print(result, written, human, told, needed=needed)
 
 
-def _print(result: "Result", target: str | None, human: TextIO, told: set[str], *, needed: bool) -> None:
+def _print(result: "Result", files: "Sequence[str]", human: TextIO, told: set[str], *, needed: bool) -> None:
     import msgspec
 
     from pathgauge.report import table
@@ -145,7 +156,7 @@ def _print(result: "Result", target: str | None, human: TextIO, told: set[str], 
 
     fresh = [text for text in result.warnings if text not in told]
     shown = msgspec.structs.replace(result, warnings=fresh)
-    written = [] if target in (None, "-") else [f"written: {target}"]
+    written = [f"written: {file}" for file in files]
     try:
         say(human, *table.lines(shown, look_of(human)), *written)
     except BrokenPipeError:

@@ -60,6 +60,18 @@ def sentence(row: Comparison) -> str:
     )
 
 
+def heading(row: Comparison) -> str:
+    """What a plot of this metric shows, in one line."""
+    lower = "; lower is better" if row.better == "lower" else ""
+    difference_of = f"difference from {row.baseline.path}, with its {percent(row.ratio.confidence)} interval"
+    return f"{row.test} {row.metric}: {difference_of}; the margin of {percent(row.margin)} is marked{lower}"
+
+
+def painted(text: str, colour: str) -> str:
+    """In that colour of a terminal; as it is where there is none."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+
 def spread(found: Spread) -> str:
     """How much each level adds to the variation of a block's ratio."""
     levels = (("slice", found.slices), ("connection", found.connections), ("lab", found.labs or 0.0))

@@ -10,8 +10,9 @@ from statistics import median
 
 from pathgauge.quantities import clean, format_value, significant
 from pathgauge.report import format as words
-from pathgauge.report import placement
+from pathgauge.report import placement, plot
 from pathgauge.report.drawing import drawing
+from pathgauge.report.scale import groups
 from pathgauge.results.document import Comparison, Result
 from pathgauge.traffic.kind import LOAD
 
@@ -31,7 +32,9 @@ class Look:
 
 
 def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[str]:
-    """The whole report: the table, what is behind undecided verdicts, warnings. `metrics` adds rows for these."""
+    """The whole report: the table, a plot where one metric has several candidates, what is behind undecided verdicts,
+    warnings. `metrics` adds rows for these.
+    """
     primary, extra = _rows(result, metrics)
     if not primary and not extra:
         yield "No test has been compared."
@@ -39,6 +42,7 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
         yield from _table(result, primary, extra, look)
         yield from placement.lines(result)
         yield from _congestion(result)
+        yield from _plots(result, look, metrics)
     for path in result.paths:
         if path.kind == "existing":
             yield clean(f"{path.name}: {drawing(path)}")
@@ -49,6 +53,17 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
         yield clean(f"This run did not end by itself: {result.ended}.")
     for warning in result.warnings:
         yield clean(f"warning: {warning}")
+
+
+def _plots(result: Result, look: Look, metrics: Sequence[str]) -> Iterator[str]:
+    drawn = False
+    for rows in groups(result, metrics):
+        if len(rows) > 1:
+            for line in plot.lines(rows, look.width, colours=look.colours):
+                drawn = True
+                yield line
+    if drawn:
+        yield ""
 
 
 def _congestion(result: Result) -> Iterator[str]:
@@ -158,10 +173,6 @@ def _cells(every: Sequence[Comparison], row: Comparison, *, named: bool, whole: 
     ]
 
 
-def _painted(text: str, colour: str) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
-
-
 def _parts(widths: Sequence[int], width: int | None) -> list[Sequence[int]] | None:
     """Which columns stand side by side: all, or the costs apart in one part or two; None if even that is too wide."""
     for parts in (_WHOLE, _COSTS_APART, _THREE_PARTS):
@@ -183,7 +194,7 @@ def _wide(
         parts = []
         for column in columns:
             if column == VERDICT:
-                parts.append(_painted(row[column], colour))
+                parts.append(words.painted(row[column], colour))
             else:
                 parts.append(row[column].rjust(widths[column]) if column else row[column].ljust(widths[column]))
         return GAP.join(parts).rstrip()
@@ -202,7 +213,7 @@ def _narrow(header: Sequence[str], cells: Sequence[Sequence[str]], colours: Sequ
         for name, cell in zip(header[1:-1], row[1:-1], strict=True):
             if cell:
                 yield f"  {name.ljust(width)}  {cell}"
-        yield f"  {header[-1].ljust(width)}  {_painted(row[-1], colour)}"
+        yield f"  {header[-1].ljust(width)}  {words.painted(row[-1], colour)}"
 
 
 def _uses_bbr(result: Result) -> bool:

@@ -118,8 +118,8 @@ def _umask() -> int:
     return mask
 
 
-def check_writable(path: str) -> None:
-    """Try what `write_atomic` will do, and leave nothing: a killed run strews no temporary files.
+def check_writable(path: str, option: str = "json") -> None:
+    """Try what `write_atomic` will do for this option, and leave nothing: a killed run strews no temporary files.
 
     Raises UserError where the folder is missing or closed, or the target cannot be replaced.
     """
@@ -136,7 +136,7 @@ def check_writable(path: str) -> None:
     except OSError as error:
         folder = os.path.dirname(path) or "."
         raise UserError(
-            f"--json: {quoted_file(path)} cannot be written: {error.strerror}",
+            f"--{option}: {quoted_file(path)} cannot be written: {error.strerror}",
             hint=f"is {quoted_file(folder)} a folder that you may write to?",
         ) from None
 
