@@ -3,7 +3,7 @@
 import math
 import random
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -249,13 +249,26 @@ def test_undecided_says_what_could_have_been_told_and_what_would_decide() -> Non
     assert fixed.blocks_needed is None
 
 
-@pytest.mark.parametrize(("test", "rate"), [("TCP_STREAM", 1.05e9), ("TCP_MAERTS", 1.05e9), ("TCP_RR", 1.1e9)])
-def test_a_path_as_fast_as_the_loops_is_doubted(test: str, rate: float) -> None:
-    blocks = blocks_of(8, 0.7e9, test)
-    assert judged(test, blocks)[TESTS[test].primary].doubts == []
-    (doubt,) = judged(test, blocks, loop_rates={"a": rate, "b": rate})[TESTS[test].primary].doubts
+@pytest.mark.parametrize("limit", ["ceiling", "cpu"])
+def test_slices_limited_by_our_own_are_told_and_take_no_verdict_back(limit: Literal["ceiling", "cpu"]) -> None:
+    blocks = blocks_of(8, 0.7e9)
+    plain = judged("TCP_STREAM", blocks)["goodput"]
+    assert plain.doubts == []
+    marked = [
+        replace(
+            block,
+            slices={
+                name: [replace(each, row=msgspec.structs.replace(each.row, limited=limit)) for each in slices]
+                for name, slices in block.slices.items()
+            },
+        )
+        for block in blocks
+    ]
+    row = judged("TCP_STREAM", marked)["goodput"]
+    (doubt,) = row.doubts
     assert doubt.name == "generator-limited"
-    assert doubt.evidence.startswith(f"a at {100e9 / rate:.0f} % of")
+    assert "in 16 of 16 slices" in doubt.evidence
+    assert row.verdict == plain.verdict == "slower"
 
 
 def received_on(blocks: list[Block], **cpus: str) -> list[Block]:

@@ -103,13 +103,23 @@ def test_a_ceiling(shares: list[float], full: bool) -> None:
     assert (ceiling(shares) is not None) is full
 
 
-def test_what_comes_near_the_loops_own_rate_is_named() -> None:
-    assert generator_limited({"host": 0.79, "macvlan": 0.5}) is None
-    assert generator_limited({}) is None
-    found = generator_limited({"host": 0.91, "macvlan": 0.5})
+def test_what_is_limited_by_the_loops_or_their_cpus_is_named_and_counted() -> None:
+    assert generator_limited({"host": ["ceiling"] * 5 + [None] * 5, "macvlan": ["cpu"] + [None] * 9}) is None
+    assert generator_limited({"host": ["ceiling", "ceiling", "cpu", "cpu"]}) is None, "neither in most of them"
+    assert generator_limited({"host": []}) is None
+    found = generator_limited({"host": ["ceiling"] * 6 + [None] * 4, "macvlan": ["cpu"] * 10})
     assert found is not None
-    assert found.evidence == "host at 91 % of what the loops do with no network between them"
+    assert found.evidence == (
+        "host ran nearly as fast as the loops do with no network between them in 6 of 10 slices "
+        "and macvlan kept a CPU of an end busy in 10 of 10 slices"
+    )
+    assert "the loops hide" in found.advice
+    assert "more CPUs" in found.advice
     assert not found.undermines
+    full = generator_limited({"host": ["cpu"] * 3})
+    assert full is not None
+    assert "the loops hide" not in full.advice
+    assert not full.undermines, "a full CPU is what a stream costs where no wire slows it down"
 
 
 def test_packets_received_elsewhere_are_told() -> None:

@@ -106,7 +106,7 @@ def period_ns(work: Work, share: int = 1) -> float:
 
 
 def _transfer(made: socket.socket, work: Work, share: int = 1, file: int = -1) -> _native.Transfer:
-    datagrams = made.type == socket.SOCK_DGRAM
+    datagrams = made.type != socket.SOCK_STREAM
     return _native.Transfer(
         fd=made.fileno(),
         datagrams=datagrams,

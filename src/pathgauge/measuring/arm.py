@@ -22,13 +22,13 @@ from pathgauge.endpoints.messages import (
     NetperfDone,
     Prepare,
     SocketOptions,
-    Work,
 )
 from pathgauge.endpoints.process import EndProcess
 from pathgauge.errors import InternalError, MachineError
 from pathgauge.measuring.engine import Engine, MachineMoment
 from pathgauge.measuring.measured import Measured, Warmed
 from pathgauge.measuring.verify import in_packet, why_void
+from pathgauge.measuring.work import low_water, spins, work
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram
@@ -42,8 +42,6 @@ PATIENCE_SECONDS = 10.0  # within which a loop must answer an order
 GLANCE_SECONDS = 0.02  # a loop that has not answered by then sleeps in a call, and is woken
 DRAIN_SECONDS = 0.3
 POLL_SECONDS = 0.0002
-CONNECTION_SECONDS = 86400.0  # after which a forgotten loop ends by itself
-WHOLE_DATAGRAM = 65535
 GREETING_BYTES = 16
 GREETINGS = 6  # half a second apart
 FLOWS_AT_ONCE = 64  # that are connected before they are accepted; a listener's queue holds twice as many
@@ -104,14 +102,6 @@ class EngineArm:
     def passive(self) -> int:
         return self.remote if self.kind.active == "local" else self.local
 
-    @property
-    def _spins(self) -> bool:
-        return self.parameters.wait == "spin" and "wait" in self.kind.parameters
-
-    @property
-    def _low_water(self) -> int | None:
-        return self.parameters.low_water if "low_water" in self.kind.parameters else None
-
     def _options(self, end: End) -> SocketOptions:
         given = self.parameters
         return SocketOptions(
@@ -121,35 +111,6 @@ class EngineArm:
             dscp=given.dscp,
             busy_poll=given.busy_poll,
             mptcp=given.mptcp and "mptcp" in self.kind.parameters,
-        )
-
-    def _work(self, end: End) -> Work:
-        given = self.parameters
-        active = end == self.kind.active
-        loop: Literal["send", "receive", "request", "respond", "connect", "accept"]
-        method = "copy"
-        if self.kind.pattern == "stream":
-            loop = "send" if active else "receive"
-            method = given.send_method if active else given.receive_method
-            sizes = (given.send_size if active else given.receive_size) or WHOLE_DATAGRAM, 0
-        else:
-            loop = "request" if active else "respond"
-            if self.kind.connects:
-                loop = "connect" if active else "accept"
-            sizes = given.request_size, given.response_size
-        return Work(
-            loop=loop,
-            first_size=sizes[0],
-            second_size=sizes[1],
-            deadline_ns=time.monotonic_ns() + int(CONNECTION_SECONDS * 1e9),
-            cpu=given.local_cpu if end == "local" else given.remote_cpu,
-            quota=given.local_quota if end == "local" else given.remote_quota,
-            realtime=given.realtime,
-            method=method,
-            wait=given.wait,
-            low_water=None if active else self._low_water,
-            ahead=given.burst if "burst" in self.kind.parameters else 0,
-            rate=given.rate if active else None,
         )
 
     def open(self) -> None:
@@ -189,7 +150,7 @@ class EngineArm:
             peer_address=path.reached_addresses[family],
             peer_port=self.port,
             options=self._options("local"),
-            work=self._work("local"),
+            work=work(self.kind, self.parameters, "local"),
             greeting=greeting,
             flows=flows,
             gather=gather,
@@ -200,7 +161,7 @@ class EngineArm:
             key=self.index,
             peer_address=path.seen_addresses[family],
             peer_ports=own,
-            work=self._work("remote"),
+            work=work(self.kind, self.parameters, "remote"),
             greeting=greeting,
             gather=gather,
         )
@@ -239,7 +200,7 @@ class EngineArm:
 
     def order_run(self) -> None:
         """Let the active loop run, and a reader spin."""
-        if self._spins:
+        if spins(self.kind, self.parameters):
             self.engine.board.order(self.passive, RUN)
         self.engine.board.order(self.active, RUN)
 
@@ -346,7 +307,7 @@ class EngineArm:
         self._await(self.active, partial(self.engine.board.wait_state, self.active, PAUSED))
         if self.kind.pattern == "stream":
             self._drain()
-        if self._spins:
+        if spins(self.kind, self.parameters):
             self.engine.board.order(self.passive, PAUSE)
 
     def _await(self, slot: int, wait: Callable[[float], bool]) -> None:
@@ -383,7 +344,7 @@ class EngineArm:
             elif now - moved > patience:
                 self._check(self.passive)
                 return
-            elif self._low_water is not None:
+            elif low_water(self.kind, self.parameters) is not None:
                 board.nudge(self.passive)  # it sleeps until more comes than is left
             time.sleep(POLL_SECONDS)
 

@@ -13,12 +13,14 @@ from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.assemble import AtOnce
 from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
+from pathgauge.measuring.limits import Own
 from pathgauge.measuring.loaded import Loaded
 from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import ServerArm
+from pathgauge.measuring.work import spins
 from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic import flows as flows_of
-from pathgauge.traffic.kind import TestKind
+from pathgauge.traffic.kind import End, TestKind
 from pathgauge.traffic.methods import PLAIN, is_plain
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
@@ -215,6 +217,36 @@ def placed(parameters: Parameters) -> Parameters:
 def shown(kind: TestKind, parameters: Parameters) -> Shown:
     """The parameters that the test heeds, under their option names, for the document."""
     return {name.replace("_", "-"): getattr(parameters, name) for name in sorted(kind.parameters)}
+
+
+def loops(arm: AnyArm) -> Sequence[EngineArm]:
+    """Those that do the arm's work; none where the far end is a netserver."""
+    if isinstance(arm, Crowd):
+        return arm.arms
+    if isinstance(arm, Loaded):
+        return (arm.asking,)
+    return (arm,) if isinstance(arm, EngineArm) else ()
+
+
+def limits(arm: AnyArm, rate: float | None) -> Own:
+    """What of our own can limit the arm, given what its loops do at most.
+
+    A full CPU says nothing where a wire is shaped: who sends datagrams fills it whatever the wire carries. Nor does it
+    of an end that spins, or that has a CPU quota.
+    """
+    every = (*loops(arm), arm.load) if isinstance(arm, Loaded) else loops(arm)
+    if arm.path.rate is not None:
+        every = ()
+    given = arm.parameters
+    silent: set[End] = set()
+    if spins(arm.kind, given):
+        silent = {"local", "remote"} if arm.kind.pattern == "transactions" or arm.kind.duplex else {arm.kind.passive}
+    cpus: dict[End, frozenset[int | None]] = {}
+    if given.local_quota is None and "local" not in silent:
+        cpus["local"] = frozenset(each.parameters.local_cpu for each in every)
+    if given.remote_quota is None and "remote" not in silent:
+        cpus["remote"] = frozenset(each.parameters.remote_cpu for each in every)
+    return Own(arm.kind, rate, {end: bound for end, bound in cpus.items() if bound and None not in bound})
 
 
 def at_once(arms: Sequence[AnyArm]) -> dict[str, AtOnce]:

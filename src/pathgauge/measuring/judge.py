@@ -202,7 +202,7 @@ class _Sides:
             if self.metric.name == "goodput":
                 found.append(quality.ceiling(self._shares(arms, question.wire_rates)))
             if self.metric.name == self.kind.primary:
-                found.append(quality.generator_limited(self._of_loops(arms, question.loop_rates)))
+                found.append(quality.generator_limited({arm: self._limited(arm) for arm in arms}))
                 if not question.moves(candidate):
                     found.append(quality.placement(self._received(arms)))
         return [
@@ -227,17 +227,9 @@ class _Sides:
             for arm in arms
         }
 
-    def _of_loops(self, arms: Sequence[str], loop_rates: Mapping[str, float]) -> dict[str, float]:
-        """What each arm did of what its loops can, where that is known."""
-        found = {}
-        for arm in arms:
-            rows = [measured.row for block in self.blocks for measured in block.slices[arm]]
-            remote = self.kind.active == "remote"
-            seconds = math.fsum(row.remote_seconds if remote else row.local_seconds for row in rows)
-            moved = sum(row.bytes_sent if self.kind.pattern == "stream" else row.transactions for row in rows)
-            if loop_rates.get(arm) and seconds > 0.0:
-                found[arm] = moved / seconds / loop_rates[arm]
-        return found
+    def _limited(self, arm: str) -> list[str | None]:
+        """What of our own limited each of the arm's slices."""
+        return [measured.row.limited for block in self.blocks for measured in block.slices[arm]]
 
     def _logs(self, baseline: str, candidate: str) -> list[list[float]]:
         """The log-ratio of each block by lab; nothing where the metric is not judged block by block."""

@@ -10,7 +10,6 @@ from pathgauge.counters.perf import CYCLES, open_counter
 from pathgauge.errors import NoValidBlock
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble, ceiling
-from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.arms import AnyArm
 from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
@@ -26,7 +25,6 @@ from pathgauge.results.document import Comparison, Environment, Result, Slice
 from pathgauge.results.environment import collect
 from pathgauge.traffic import load
 from pathgauge.traffic.kind import TestKind
-from pathgauge.traffic.methods import is_plain
 
 
 class Stopped(Exception):
@@ -127,6 +125,7 @@ class Run:
             shaped=kind.pattern == "stream" and any(arm.path.rate is not None for arm in arms),
             crowd=max(len(arm.arms) if isinstance(arm, Crowd) else 1 for arm in arms),
             lab=self.labs - 1,
+            limits={arm.name: arms_of.limits(arm, gathered.question.loop_rates.get(arm.name)).limited for arm in arms},
             generator=random.Random(f"{self.seed} {kind.name}" + (f" {self.labs}" if self.labs > 1 else "")),
             outcome=outcome,
             look=lambda: gathered.comparisons(deciding) if request.labs == 1 else (),
@@ -154,11 +153,7 @@ class Run:
             labs=request.labs,
             steered=any("rps" in spec.changes for spec in request.paths),
             wire_rates={arm.name: arm.path.rate for arm in arms},
-            loop_rates={  # a socket pair knows neither methods nor connections: of such loops no ceiling is known
-                arm.name: ceiling.loop_rate(kind, arm.parameters)
-                for arm in arms
-                if isinstance(arm, EngineArm) and is_plain(kind, arm.parameters) and not kind.connects
-            },
+            loop_rates=_loop_rates(arms),
         )
 
     def _tell(self, gathered: Gathered, elapsed: float, current: Sequence[Comparison]) -> None:
@@ -230,6 +225,17 @@ class Run:
             slices=assemble.rows(outcome for test in self.tests for outcome in test.outcomes),
             labs=self.labs,
         )
+
+
+def _loop_rates(arms: Sequence[AnyArm]) -> dict[str, float]:
+    """What each arm's loops do with no network between them, where that can be told."""
+    found = {}
+    for arm in arms:
+        loops = [ceiling.Loop(each.kind, each.parameters, each.flows) for each in arms_of.loops(arm)]
+        rate = ceiling.loop_rate(loops) if loops else None
+        if rate is not None:
+            found[arm.name] = rate
+    return found
 
 
 def compare_request(request: Request, observer: Observer) -> Result:

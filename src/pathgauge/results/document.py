@@ -215,6 +215,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     `load_bytes_received` is what the stream beside the transactions brought over in `load_seconds`.
     `packets_by_cpu` is how many packets the receive softirqs of each CPU of the machine took up the stack.
     `zerocopy_sends` is how many MSG_ZEROCOPY sends were completed, `zerocopy_copied` how many of them were copied.
+    `limited` says what of pathgauge's own limited it: its loops were near what they do with no network between them
+    (`ceiling`), or kept the CPUs of an end busy (`cpu`).
     """
 
     test: str
@@ -256,6 +258,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     zerocopy_copied: int | None = None
     load_bytes_received: int | None = None
     load_seconds: float | None = None
+    limited: Literal["ceiling", "cpu"] | None = None
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):

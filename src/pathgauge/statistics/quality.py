@@ -21,7 +21,14 @@ FAR = 6.0  # robust standard deviations from the median, for an outlier
 MAD_SCALE = 1.4826  # of the median absolute deviation, for normal values
 HIT = 0.10  # share of outliers from which they are more than accidents
 FULL = 0.98  # of what a shaped wire can carry
-OWN_LIMIT = 0.8  # of the rate of the loops themselves
+_AT_CEILING = "ran nearly as fast as the loops do with no network between them"
+_AT_CPU = "kept a CPU of an end busy"
+_OWN_LIMITS = {
+    "ceiling": "the loops hide what the path costs: larger sends, or compare what it costs "
+    "(--metric service_demand_machine)",
+    "cpu": "read it as a difference in what that CPU gets done over the path; what the path could carry shows with "
+    "loops on more CPUs (--flows, --threads) or larger sends",
+}
 CHANCE = 0.0007  # of a period where there is none, at most
 REPEATS = 3  # what comes less often in a run is no period, but a trend or dependence
 FINER = 4  # frequencies are looked at in parts of one repeat in a run: a period seldom fits it a whole number of times
@@ -70,18 +77,26 @@ def ceiling(shares: Sequence[float]) -> Doubt | None:
     )
 
 
-def generator_limited(shares: Mapping[str, float]) -> Doubt | None:
-    """Whether paths ran nearly as fast as the loops do with no network between them, given the share of each: then the
-    loops hide what the path costs, and a difference would come out too small.
+def generator_limited(limited: Mapping[str, Sequence[str | None]]) -> Doubt | None:
+    """Whether most slices of a path were limited by the loops themselves (`ceiling`), which hide what the path costs,
+    or by a CPU that was full (`cpu`), given what limited each slice of each path.
+
+    Neither undermines a verdict: a difference comes out too small at the ceiling, and is a true one of CPU time where
+    the CPU is full, as it is of any stream that no wire slows down.
     """
-    near = {path: share for path, share in shares.items() if share >= OWN_LIMIT}
-    if not near:
+    seen, kinds = [], set()
+    for path, slices in limited.items():
+        for kind, words in (("ceiling", _AT_CEILING), ("cpu", _AT_CPU)):
+            count = sum(each == kind for each in slices)
+            if count > HALF * len(slices):
+                seen.append(f"{path} {words} in {count} of {len(slices)} slices")
+                kinds.add(kind)
+    if not seen:
         return None
-    seen = " and ".join(f"{path} at {100 * share:.0f} %" for path, share in near.items())
     return Doubt(
         "generator-limited",
-        f"{seen} of what the loops do with no network between them",
-        "the loops hide what the path costs: larger sends, or compare what it costs (--metric service_demand_machine)",
+        " and ".join(seen),
+        "; ".join(words for kind, words in _OWN_LIMITS.items() if kind in kinds),
         undermines=False,
     )
 
