@@ -11,8 +11,9 @@ from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.arms import AnyArm, limits, loops
 from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
-from pathgauge.measuring.limits import Limited, Own
+from pathgauge.measuring.limits import Limited, Own, marked
 from pathgauge.measuring.loaded import Loaded
+from pathgauge.measuring.measured import Block, Measured
 from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic.kind import End
 from pathgauge.traffic.parameters import Parameters
@@ -49,17 +50,35 @@ def test_a_slice_of_a_stream(
 ) -> None:
     """It sends 10^9 bytes in a second, and lasts a tenth of one."""
     slice_ = msgspec.structs.replace(row(), cpu_local_seconds=local, cpu_remote_seconds=remote)
-    assert Own(TESTS["TCP_STREAM"], rate, cpus).limited(slice_) == limited
+    assert Own(TESTS["TCP_STREAM"], rate, cpus).limited([slice_]) == [limited]
 
 
 def test_transactions_are_counted_where_they_are_asked() -> None:
     slice_ = msgspec.structs.replace(row(), transactions=1000, bytes_sent=10**9)
-    assert Own(TESTS["TCP_RR"], 12_000).limited(slice_) == "ceiling"
-    assert Own(TESTS["TCP_RR"], 13_000).limited(slice_) is None
+    assert Own(TESTS["TCP_RR"], 12_000).limited([slice_]) == ["ceiling"]
+    assert Own(TESTS["TCP_RR"], 13_000).limited([slice_]) == [None]
 
 
 def test_a_slice_of_no_length_is_limited_by_nothing() -> None:
-    assert Own(TESTS["TCP_RR"], 1.0, BOTH).limited(msgspec.structs.replace(row(), local_seconds=0.0)) is None
+    slice_ = msgspec.structs.replace(row(), local_seconds=0.0, remote_seconds=0.0, cpu_local_seconds=1.0)
+    assert Own(TESTS["TCP_RR"], 1.0, BOTH).limited([slice_]) == [None]
+
+
+def test_a_ceiling_that_most_slices_exceed_is_none() -> None:
+    slices = [msgspec.structs.replace(row(), bytes_sent=sent) for sent in (80, 105, 110)]
+    assert Own(TESTS["TCP_STREAM"], 1000.0).limited(slices) == [None] * 3
+    assert Own(TESTS["TCP_STREAM"], 1060.0).limited(slices) == [None, "ceiling", "ceiling"]
+
+
+def test_every_slice_of_every_block_is_marked() -> None:
+    near, far = (msgspec.structs.replace(row(), bytes_sent=sent) for sent in (95, 10))
+    blocks = [
+        Block(0, {"a": [Measured(far), Measured(near)], "b": [Measured(near)]}, 1.0),
+        Block(1, {"a": [Measured(near)], "b": [Measured(far)]}, 1.0),
+    ]
+    found = marked(blocks, {"a": Own(TESTS["TCP_STREAM"], 1000.0)})
+    limited = [[[each.row.limited for each in slices] for slices in block.slices.values()] for block in found]
+    assert limited == [[[None, "ceiling"], [None]], [["ceiling"], [None]]]
 
 
 def arm(test: str, rate: int | None = None, index: int = 0, **given: object) -> EngineArm:

@@ -86,7 +86,7 @@ def _document(request: Request, lab: Lab, environment: Environment, found: Expla
         tests=[assemble.describe_test(found.question, found.outcomes[:1], found.arms[0].parameters, seed)],
         comparisons=found.rows,
         warnings=[],
-        slices=assemble.rows(found.outcomes[:1]),
+        slices=assemble.rows(block for outcome in found.outcomes[:1] for block in outcome.blocks),
         labs=1,
     )
     made = [(_explanation(suspect, found), found.makes_alike(suspect)) for suspect in found.suspects]

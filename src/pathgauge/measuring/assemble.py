@@ -10,7 +10,7 @@ import msgspec
 from pathgauge.measuring import receiving
 from pathgauge.measuring.judge import Question
 from pathgauge.measuring.loop import Outcome
-from pathgauge.measuring.measured import Measured
+from pathgauge.measuring.measured import Block, Measured
 from pathgauge.measuring.request import Request
 from pathgauge.paths.spec import device_changes
 from pathgauge.paths.types import BuiltPath
@@ -94,10 +94,15 @@ def _receiving_queues(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def describe_test(
-    question: Question, outcomes: Sequence[Outcome], baseline: Parameters, seed: int, at_once: Mapping[str, AtOnce] = {}
+    question: Question,
+    outcomes: Sequence[Outcome],
+    baseline: Parameters,
+    seed: int,
+    at_once: Mapping[str, AtOnce] = {},
+    loop_rates: Mapping[str, float] = {},
 ) -> TestRun:
     """How a test was run, in all labs; `baseline` are the baseline's parameters, `at_once` says what ran together in
-    each arm of several.
+    each arm of several, `loop_rates` what each arm's loops do with no network between them, where that is known.
     """
     first, last = outcomes[0], outcomes[-1]
     valid = sum(outcome.valid for outcome in outcomes)
@@ -117,7 +122,7 @@ def describe_test(
         stopped=last.stopped,
         seconds=sum(outcome.seconds for outcome in outcomes),
         connections=list(first.connections),
-        loop_rates=dict(question.loop_rates),
+        loop_rates=dict(loop_rates),
         copies=_copies(question.kind, outcomes, at_once),
         receiving=_receiving(outcomes),
     )
@@ -150,12 +155,11 @@ def _copies(kind: TestKind, outcomes: Sequence[Outcome], at_once: Mapping[str, A
     return found
 
 
-def rows(outcomes: Iterable[Outcome]) -> list[Slice]:
+def rows(blocks: Iterable[Block]) -> list[Slice]:
     """All slices of all blocks in the order they were run, void ones included."""
     return [
         _row(measured)
-        for outcome in outcomes
-        for block in outcome.blocks
+        for block in blocks
         for measured in sorted(
             (measured for slices in block.slices.values() for measured in slices), key=lambda m: m.row.position
         )

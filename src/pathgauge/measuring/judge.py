@@ -34,9 +34,8 @@ Parameters = dict[str, str | int | bool | None]
 class Question:
     """What is asked of the blocks of one test: `fixed` says that their number was fixed beforehand and this is the one
     look; with several `labs` it is the labs that are counted, not the blocks;
-    `parameters` are the baseline's, `changes` what each candidate has otherwise. `wire_rates` are each arm's in bit/s,
-    `loop_rates` the bytes or transactions in a second that its loops do with no network between them. `steered` says
-    that paths were asked to receive on CPUs of their own.
+    `parameters` are the baseline's, `changes` what each candidate has otherwise. `wire_rates` are each arm's in bit/s.
+    `steered` says that paths were asked to receive on CPUs of their own.
     """
 
     kind: TestKind
@@ -48,7 +47,6 @@ class Question:
     candidates: int = 1
     labs: int = 1
     wire_rates: Mapping[str, int | None] = field(default_factory=dict)
-    loop_rates: Mapping[str, float] = field(default_factory=dict)
     changes: Mapping[str, Parameters] = field(default_factory=dict)
     steered: bool = False
 

@@ -2,13 +2,12 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from pathgauge.measuring.limits import Limits
 from pathgauge.measuring.measured import Arm, Block, Measured
 from pathgauge.results.document import Connection
 from pathgauge.statistics.interval import MINIMUM_BLOCKS
@@ -117,7 +116,6 @@ def run_test(
     shaped: bool = False,
     crowd: int = 1,
     lab: int = 0,
-    limits: Mapping[str, Limits] = {},
     generator: random.Random,
     outcome: Outcome,
     look: Callable[[], Sequence[Seen]],
@@ -127,8 +125,7 @@ def run_test(
 
     `look` judges the outcome's valid blocks; the run ends when no verdict of it is `undecided`, or before a block that
     would not end within `budget` seconds. Without a `plan` a pilot makes one. With `blocks` it looks once, when so many
-    are valid, and ends. `tell` is called after each block, between slices. `limits` says of each arm's slices what of
-    our own limited them.
+    are valid, and ends. `tell` is called after each block, between slices.
     """
     begin = time.monotonic()
     outcome.plan = plan or pilot(arms, budget, slice_seconds, warmup, shaped=shaped, crowd=crowd)
@@ -136,7 +133,7 @@ def run_test(
     current: tuple[Seen, ...] = ()
     longest = 0.0
     while True:
-        block = run_block(arms, len(outcome.blocks), outcome.plan, generator, lab, limits)
+        block = run_block(arms, len(outcome.blocks), outcome.plan, generator, lab)
         outcome.blocks.append(block)
         if not outcome.connections and block.void is None:
             outcome.connections = _connections(arms, outcome.plan)
@@ -166,14 +163,7 @@ def run_test(
             return
 
 
-def run_block(
-    arms: Sequence[Arm],
-    number: int,
-    plan: Plan,
-    generator: random.Random,
-    lab: int = 0,
-    limits: Mapping[str, Limits] = {},
-) -> Block:
+def run_block(arms: Sequence[Arm], number: int, plan: Plan, generator: random.Random, lab: int = 0) -> Block:
     """One block: fresh connections, warmed, then every arm once in random order, and again in reverse.
 
     Who opens first and who is warmed first is drawn too: what is always done to the same path first is part of its
@@ -188,8 +178,7 @@ def run_block(
     order = generator.sample(arms, len(arms))
     for position, arm in enumerate([*order, *reversed(order)]):
         measured = arm.measure(plan.ramp, plan.slice)
-        limited = limits[arm.name](measured.row) if arm.name in limits else None
-        row = msgspec.structs.replace(measured.row, lab=lab, block=number, position=position, limited=limited)
+        row = msgspec.structs.replace(measured.row, lab=lab, block=number, position=position)
         slices[arm.name].append(replace(measured, row=row))
     for arm in arms:
         arm.close()

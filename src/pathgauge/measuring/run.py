@@ -14,6 +14,7 @@ from pathgauge.measuring.arms import AnyArm
 from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.judge import Question, judge
+from pathgauge.measuring.limits import Own, marked
 from pathgauge.measuring.loop import Outcome, Plan, run_test
 from pathgauge.measuring.measured import Block
 from pathgauge.measuring.observer import Observer, Progress
@@ -43,12 +44,13 @@ class Gathered:
     kind: TestKind
     arms: Sequence[AnyArm]
     question: Question
+    own: dict[str, Own]
     outcomes: list[Outcome] = field(default_factory=list)
 
     @property
     def blocks(self) -> list[Block]:
-        """Those of all labs."""
-        return [block for outcome in self.outcomes for block in outcome.blocks]
+        """Those of all labs, with what of our own limited their slices."""
+        return marked([block for outcome in self.outcomes for block in outcome.blocks], self.own)
 
     @property
     def valid(self) -> int:
@@ -60,6 +62,13 @@ class Gathered:
         baseline, *candidates = (arm.name for arm in self.arms)
         blocks = self.blocks
         return [row for name in candidates for row in judge(self.question, metrics, blocks, baseline, name)]
+
+    def look_again(self) -> None:
+        """Measure anew what the loops do, where slices came near it: other load may have slowed them down before."""
+        near = {row.path for row in assemble.rows(self.blocks) if row.limited == "ceiling"}
+        for arm in self.arms:
+            if arm.name in near:
+                self.own[arm.name] = arms_of.limits(arm, _loop_rate(arm, again=True))
 
     def final(self) -> list[Comparison]:
         """All metrics, as of the last look."""
@@ -107,7 +116,8 @@ class Run:
         kind = request.kind(place)
         arms = arms_of.build(request, engine, kind)
         if place == len(self.tests):
-            self.tests.append(Gathered(kind, arms, self._question(kind, arms)))
+            own = {arm.name: arms_of.limits(arm, _loop_rate(arm)) for arm in arms}
+            self.tests.append(Gathered(kind, arms, self._question(kind, arms), own))
         gathered = self.tests[place]
         gathered.arms = arms
         earlier = gathered.outcomes[0].plan if gathered.outcomes else None
@@ -125,12 +135,12 @@ class Run:
             shaped=kind.pattern == "stream" and any(arm.path.rate is not None for arm in arms),
             crowd=max(len(arm.arms) if isinstance(arm, Crowd) else 1 for arm in arms),
             lab=self.labs - 1,
-            limits={arm.name: arms_of.limits(arm, gathered.question.loop_rates.get(arm.name)).limited for arm in arms},
             generator=random.Random(f"{self.seed} {kind.name}" + (f" {self.labs}" if self.labs > 1 else "")),
             outcome=outcome,
             look=lambda: gathered.comparisons(deciding) if request.labs == 1 else (),
             tell=lambda elapsed, current: self._tell(gathered, elapsed, current),
         )
+        gathered.look_again()
         self._warn_of(kind, arms, outcome)
         if self.labs == request.labs:
             self.observer.test_done(gathered.final())
@@ -153,7 +163,6 @@ class Run:
             labs=request.labs,
             steered=any("rps" in spec.changes for spec in request.paths),
             wire_rates={arm.name: arm.path.rate for arm in arms},
-            loop_rates=_loop_rates(arms),
         )
 
     def _tell(self, gathered: Gathered, elapsed: float, current: Sequence[Comparison]) -> None:
@@ -216,26 +225,30 @@ class Run:
             wire=dict(self.lab.wire_facts),
             tests=[
                 assemble.describe_test(
-                    test.question, test.outcomes, test.arms[0].parameters, self.seed, arms_of.at_once(test.arms)
+                    test.question,
+                    test.outcomes,
+                    test.arms[0].parameters,
+                    self.seed,
+                    arms_of.at_once(test.arms),
+                    _rates(test.own),
                 )
                 for test in self.tests
             ],
             comparisons=[row for test in self.tests for row in test.final()],
             warnings=self.warnings,
-            slices=assemble.rows(outcome for test in self.tests for outcome in test.outcomes),
+            slices=assemble.rows(block for test in self.tests for block in test.blocks),
             labs=self.labs,
         )
 
 
-def _loop_rates(arms: Sequence[AnyArm]) -> dict[str, float]:
-    """What each arm's loops do with no network between them, where that can be told."""
-    found = {}
-    for arm in arms:
-        loops = [ceiling.Loop(each.kind, each.parameters, each.flows) for each in arms_of.loops(arm)]
-        rate = ceiling.loop_rate(loops) if loops else None
-        if rate is not None:
-            found[arm.name] = rate
-    return found
+def _loop_rate(arm: AnyArm, *, again: bool = False) -> float | None:
+    """What the arm's loops do with no network between them, where that can be told."""
+    loops = [ceiling.Loop(each.kind, each.parameters, each.flows) for each in arms_of.loops(arm)]
+    return ceiling.loop_rate(loops, again=again) if loops else None
+
+
+def _rates(own: dict[str, Own]) -> dict[str, float]:
+    return {name: limits.rate for name, limits in own.items() if limits.rate is not None}
 
 
 def compare_request(request: Request, observer: Observer) -> Result:
