@@ -14,7 +14,7 @@ from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire
 from pathgauge.quantities import nearest, quoted
-from pathgauge.traffic import beside, flows, load, methods
+from pathgauge.traffic import beside, best, flows, load, methods
 from pathgauge.traffic.kind import FAIRNESS, LOAD, TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
@@ -94,6 +94,8 @@ def build(
     if request.labs > 1 and request.attachment is not None:
         raise UserError("--labs builds labs of ours, and a --server is elsewhere", hint="leave one out")
     _check_variants(request, tests)
+    explained = explaining or bool(values.get("explain"))
+    best.check(request.variants, request.settings, elsewhere=request.against_netserver, explained=explained)
     check(request.paths, request.wire)
     return request
 

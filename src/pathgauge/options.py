@@ -16,7 +16,7 @@ from pathgauge.paths.types import QUEUE_KINDS, SHAPERS, SWITCHES, Value
 from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic.beside import LOADS, NONE
 from pathgauge.traffic.flows import MOST_FLOWS, MOST_THREADS
-from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS, WAITS
+from pathgauge.traffic.methods import BEST, RECEIVE_METHODS, SEND_METHODS, WAITS
 
 if TYPE_CHECKING:
     from pathgauge.measuring.request import Request
@@ -354,7 +354,7 @@ def _method(name: str, words: str, methods: Sequence[str], what: str) -> Option:
 
 
 _METHODS = [
-    tuple(dict.fromkeys(method for methods in table.values() for method in methods))
+    tuple(dict.fromkeys([*(method for methods in table.values() for method in methods), BEST]))
     for table in (SEND_METHODS, RECEIVE_METHODS)
 ]
 _PILOT = "a pilot chooses"
@@ -389,9 +389,9 @@ OPTIONS: dict[str, Option] = {
         _parameter("local-quota", "CPUS", "CPU quota of the client, by a cgroup", _quota, "none"),
         _parameter("remote-quota", "CPUS", "CPU quota of the server, by a cgroup", _quota, "none"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
-        _method("send-method", "how a stream is sent: copy; TCP sendfile, splice, zerocopy; UDP batch, gso",
+        _method("send-method", "how a stream is sent: copy; TCP sendfile, splice, zerocopy; UDP batch, gso; or best",
                 _METHODS[0], "send method"),
-        _method("receive-method", "how a stream is received: copy; TCP discard, splice; UDP batch, gro",
+        _method("receive-method", "how a stream is received: copy; TCP discard, splice; UDP batch, gro; or best",
                 _METHODS[1], "receive method"),
         _method("wait", "how a reader waits: block (sleeps in its call), poll (in poll), spin (asks again and again)",
                 WAITS, "way to wait"),

@@ -1,10 +1,12 @@
 """`--send-method`, `--receive-method`, `--wait` and `--low-water`, from the command line to the document."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS
 from tests.conftest import Nobody
 from tests.netns.runs import QUICK, compare, measure, rows
 
@@ -53,6 +55,49 @@ def test_gso_sends_many_times_the_datagrams() -> None:
     document = measure("host", "--test", "UDP_STREAM", *options, *BRIEF)
     (goodput,) = rows(document, "goodput")
     assert goodput["ratio"]["estimate"] > 3
+
+
+def test_the_best_methods_are_found_and_are_the_same_on_all_paths() -> None:
+    options = ("--test", "TCP_STREAM", "--send-method", "best", "--receive-method", "best")
+    document = measure("host", "macvlan", *options, *BRIEF)
+    (test,) = document["tests"]
+    picked = test["picked"]
+    assert picked["asked"] == ["send-method", "receive-method"]
+    assert picked["path"] == "host"
+    assert len(picked["tried"]) == 2 * len(SEND_METHODS["tcp"]) * len(RECEIVE_METHODS["tcp"])
+    assert all(each["goodput"] or each["reason"] for each in picked["tried"])
+    assert picked["goodput"] in [each["goodput"] for each in picked["tried"]]
+    assert {name: test["parameters"][name] for name in picked["parameters"]} == picked["parameters"]
+    assert all(row["candidate_parameters"] == {} for row in document["comparisons"])
+    assert all(row["void"] is None for row in document["slices"])
+
+
+def test_the_best_method_is_one_value_among_others() -> None:
+    said = compare("host", "--test", "UDP_STREAM", "--send-size", "64", "--vary", "send-method=copy,best", *BRIEF)
+    assert "UDP_STREAM: tried (send-method): " in said.stdout
+    (best,) = re.findall(r"^UDP_STREAM: best is send-method=(\w+)", said.stdout, re.MULTILINE)[:1]
+    assert best in SEND_METHODS["udp"]
+    assert "send-method=best" in said.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/sys/net/mptcp/enabled").exists(), reason="needs Multipath TCP")
+def test_a_way_that_an_end_refuses_leaves_the_next_alone() -> None:
+    """Multipath TCP knows no zerocopy."""
+    document = measure("host", "macvlan", "--test", "TCP_STREAM", "--mptcp", "--send-method", "best", *BRIEF)
+    tried = document["tests"][0]["picked"]["tried"]
+    assert {each["parameters"]["send-method"] for each in tried if each["goodput"] is None} == {"zerocopy"}
+    assert document["ended"] == "complete"
+
+
+def test_a_way_that_cannot_be_asked_for_is_left_out() -> None:
+    """A datagram larger than a packet cannot be cut by gso."""
+    options = ("--test", "UDP_STREAM", "--send-size", "9000", "--send-method", "best", "--receive-method", "best")
+    document = measure("host", "macvlan", *options, *BRIEF)
+    tried = document["tests"][0]["picked"]["tried"]
+    left_out = [each for each in tried if each["goodput"] is None]
+    assert {each["parameters"]["send-method"] for each in left_out} == {"gso"}
+    assert len(left_out) == len(RECEIVE_METHODS["udp"])
+    assert document["ended"] == "complete"
 
 
 def test_what_cannot_be_is_told_with_what_to_type() -> None:

@@ -181,7 +181,7 @@ class End:
         thread.start()
 
     def _close(self, order: Close) -> Done:
-        jobs = [(slot, self.jobs.pop(slot)) for slot in order.slots]
+        jobs = [(slot, self.jobs.pop(slot)) for slot in order.slots if slot in self.jobs]  # else it did not begin
         for slot, job in jobs:
             self.board.order(slot, QUIT)
             if len(job.made) > 1:

@@ -22,6 +22,7 @@ from pathgauge.results.document import (
     Gap,
     PathDescription,
     Receiving,
+    Picked,
     Result,
     Slice,
     TestRun,
@@ -100,9 +101,11 @@ def describe_test(
     seed: int,
     at_once: Mapping[str, AtOnce] = {},
     loop_rates: Mapping[str, float] = {},
+    picked: Picked | None = None,
 ) -> TestRun:
     """How a test was run, in all labs; `baseline` are the baseline's parameters, `at_once` says what ran together in
-    each arm of several, `loop_rates` what each arm's loops do with no network between them, where that is known.
+    each arm of several, `loop_rates` what each arm's loops do with no network between them, where that is known,
+    `picked` what `best` came to.
     """
     first, last = outcomes[0], outcomes[-1]
     valid = sum(outcome.valid for outcome in outcomes)
@@ -125,6 +128,7 @@ def describe_test(
         loop_rates=dict(loop_rates),
         copies=_copies(question.kind, outcomes, at_once),
         receiving=_receiving(outcomes),
+        picked=picked,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from pathgauge.results.document import Comparison
+from pathgauge.results.document import Comparison, Picked
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +27,7 @@ class Observer(Protocol):
     def lab_ready(self, paths: Sequence[str], seconds: float) -> None: ...
     def block_done(self, progress: Progress) -> None: ...
     def test_done(self, comparisons: Sequence[Comparison]) -> None: ...
+    def picked(self, test: str, picked: Picked) -> None: ...
     def warning(self, text: str) -> None: ...
 
 
@@ -40,6 +41,9 @@ class Silent:
         pass
 
     def test_done(self, comparisons: Sequence[Comparison]) -> None:
+        pass
+
+    def picked(self, test: str, picked: Picked) -> None:
         pass
 
     def warning(self, text: str) -> None:

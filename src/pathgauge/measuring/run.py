@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathgauge.counters.perf import CYCLES, open_counter
 from pathgauge.errors import NoValidBlock
 from pathgauge.measuring import arms as arms_of
-from pathgauge.measuring import assemble, ceiling
+from pathgauge.measuring import assemble, best, ceiling
 from pathgauge.measuring.arms import AnyArm
 from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
@@ -22,7 +22,7 @@ from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import SLICE_SECONDS
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.room import make_room
-from pathgauge.results.document import Comparison, Environment, Result, Slice
+from pathgauge.results.document import Comparison, Environment, Picked, Result, Slice
 from pathgauge.results.environment import collect
 from pathgauge.traffic import load
 from pathgauge.traffic.kind import TestKind
@@ -45,6 +45,7 @@ class Gathered:
     arms: Sequence[AnyArm]
     question: Question
     own: dict[str, Own]
+    picked: Picked | None = None
     outcomes: list[Outcome] = field(default_factory=list)
 
     @property
@@ -114,10 +115,14 @@ class Run:
         """Run the test at that place of the request to its end, or for its share of the time in one of several labs."""
         request = self.request
         kind = request.kind(place)
-        arms = arms_of.build(request, engine, kind)
-        if place == len(self.tests):
+        new = place == len(self.tests)
+        picked = best.pick(request, engine, kind) if new else self.tests[place].picked
+        if new and picked is not None:
+            self.observer.picked(kind.name, picked)
+        arms = arms_of.build(best.settled(request, picked), engine, kind)
+        if new:
             own = {arm.name: arms_of.limits(arm, _loop_rate(arm)) for arm in arms}
-            self.tests.append(Gathered(kind, arms, self._question(kind, arms), own))
+            self.tests.append(Gathered(kind, arms, self._question(kind, arms), own, picked))
         gathered = self.tests[place]
         gathered.arms = arms
         earlier = gathered.outcomes[0].plan if gathered.outcomes else None
@@ -230,7 +235,8 @@ class Run:
                     test.arms[0].parameters,
                     self.seed,
                     arms_of.at_once(test.arms),
-                    _rates(test.own),
+                    {name: own.rate for name, own in test.own.items() if own.rate is not None},
+                    test.picked,
                 )
                 for test in self.tests
             ],
@@ -245,10 +251,6 @@ def _loop_rate(arm: AnyArm, *, again: bool = False) -> float | None:
     """What the arm's loops do with no network between them, where that can be told."""
     loops = [ceiling.Loop(each.kind, each.parameters, each.flows) for each in arms_of.loops(arm)]
     return ceiling.loop_rate(loops, again=again) if loops else None
-
-
-def _rates(own: dict[str, Own]) -> dict[str, float]:
-    return {name: limits.rate for name, limits in own.items() if limits.rate is not None}
 
 
 def compare_request(request: Request, observer: Observer) -> Result:

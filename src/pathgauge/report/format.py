@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pathgauge.quantities import UNKNOWN, format_value, significant
-from pathgauge.results.document import Comparison, Ratio, Spread
+from pathgauge.results.document import Comparison, Picked, Ratio, Spread, Tried
 
 FINE_SPREAD = 0.2  # points of percent below which one decimal place would hide the interval
 MAIN_METRICS = ("goodput", "transaction_rate")  # those that a row without a metric's name shows
@@ -58,6 +58,33 @@ def sentence(row: Comparison) -> str:
         f"{row.test}{metric}: {row.candidate.path} {candidate} against {row.baseline.path} {baseline}, "
         f"{difference(row.ratio)}, {verdict(row)}; {blocks}, {row.measured_seconds:.1f} s measured"
     )
+
+
+def picked(test: str, found: Picked) -> str:
+    """What `best` came to."""
+    chosen = ", ".join(f"{option}={_given(value)}" for option, value in found.parameters.items())
+    rate = format_value(found.goodput, "bit/s")
+    return f"{test}: best is {chosen}: {rate} over {found.path}, of {len(found.tried)} ways that were tried"
+
+
+def tried(test: str, found: Picked) -> list[str]:
+    """What `best` came to and why: all rates that were seen, the highest first, and what does not work."""
+    rates = [(each.goodput, _way(each)) for each in found.tried if each.goodput is not None]
+    said = ", ".join(f"{way} {format_value(rate, 'bit/s')}" for rate, way in sorted(rates, reverse=True))
+    failed: dict[str, list[str]] = {}
+    for each in found.tried:
+        if each.goodput is None:
+            failed.setdefault(each.reason, []).append(_way(each))
+    left_out = [f"{test}: left out {', '.join(ways)}: {reason}" for reason, ways in failed.items()]
+    return [picked(test, found), f"{test}: tried ({', '.join(found.parameters)}): {said}", *left_out]
+
+
+def _way(tried: Tried) -> str:
+    return "/".join(map(_given, tried.parameters.values()))
+
+
+def _given(value: str | int | None) -> str:
+    return "none" if value is None else str(value)
 
 
 def heading(row: Comparison) -> str:

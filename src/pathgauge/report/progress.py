@@ -13,7 +13,7 @@ from pathgauge.report import format as words
 from pathgauge.report.format import MAIN_METRICS
 from pathgauge.report.output import say
 from pathgauge.report.table import Look
-from pathgauge.results.document import Comparison
+from pathgauge.results.document import Comparison, Picked
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -82,6 +82,10 @@ class Lines:
             if row.primary:
                 self._print(words.sentence(row))
 
+    def picked(self, test: str, picked: Picked) -> None:
+        for line in words.tried(test, picked):
+            self._print(line)
+
     def warning(self, text: str) -> None:
         self.told.add(text)
         self._print(f"warning: {text}")
@@ -125,6 +129,10 @@ class Live:
         if comparisons:
             self._final[comparisons[0].test] = comparisons
         self._draw()
+
+    def picked(self, test: str, picked: Picked) -> None:
+        for line in words.tried(test, picked):
+            self._print(line)
 
     def warning(self, text: str) -> None:
         self.told.add(text)

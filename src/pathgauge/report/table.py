@@ -71,6 +71,9 @@ def _congestion(result: Result) -> Iterator[str]:
     controls = dict.fromkeys(seen.congestion for test in result.tests for seen in test.connections if seen.congestion)
     if controls:
         yield clean(f"TCP congestion control: {', '.join(controls)}.")
+    for test in result.tests:
+        if test.picked is not None:
+            yield clean(words.picked(test.test, test.picked))
 
 
 def _copies(result: Result) -> Iterator[str]:

@@ -179,6 +179,28 @@ class Receiving(msgspec.Struct, frozen=True, kw_only=True):
     shares: dict[str, float]
 
 
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A way that was tried for `best`: its parameters, and its goodput in bit/s; null where it does not work, and the
+    reason.
+    """
+
+    parameters: dict[str, str | int | None]
+    goodput: float | None
+    reason: str = ""
+
+
+class Picked(msgspec.Struct, frozen=True, kw_only=True):
+    """What `best` came to, on all paths alike: which parameters were `asked` to be it, the way that was picked, its
+    goodput over the baseline's `path` in bit/s, and all that were tried.
+    """
+
+    asked: list[str]
+    path: str
+    parameters: dict[str, str | int | None]
+    goodput: float | None
+    tried: list[Tried]
+
+
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     """How one test was run over all its paths; `seconds` is its whole time, connecting and waiting included,
     `expected_blocks` what the first look forecast that it would take, `loop_rates` what each arm's loops do with no
@@ -205,6 +227,7 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     loop_rates: dict[str, float] = {}
     copies: list[Copies] = []
     receiving: list[Receiving] = []
+    picked: Picked | None = None
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):

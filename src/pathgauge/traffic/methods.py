@@ -17,6 +17,7 @@ RECEIVE_METHODS: Mapping[str, tuple[str, ...]] = {
     "tcp": ("copy", "discard", "splice"),
     "udp": ("copy", "batch", "gro"),
 }
+BEST = "best"  # in place of a method's name: which it is, is tried out
 WAITS = ("block", "poll", "spin")
 PLAIN: Mapping[str, str | int | None] = {
     "send_method": "copy",
@@ -44,11 +45,11 @@ def check(kind: "TestKind", parameters: "Parameters") -> None:
     """UserError where the test has no such method, or a method does not go with another parameter."""
     for field, by_transport in (("send_method", SEND_METHODS), ("receive_method", RECEIVE_METHODS)):
         method, methods = getattr(parameters, field), by_transport[kind.transport]
-        if field in kind.parameters and method not in methods:
+        if field in kind.parameters and method not in (*methods, BEST):
             option = field.replace("_", "-")
             others = "TCP_STREAM" if kind.transport == "udp" else "UDP_STREAM"
             raise UserError(
-                f"{kind.name} has no {option} {method}; it has {', '.join(methods)}",
+                f"{kind.name} has no {option} {method}; it has {', '.join((*methods, BEST))}",
                 hint=f"one of these, or name only tests that have it: --test {others} --{option} {method}",
             )
     size = parameters.send_size
