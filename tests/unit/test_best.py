@@ -170,6 +170,20 @@ def test_a_message_that_a_method_cannot_send_leaves_it_out(rates: Any) -> None:
     assert "does not fit the pipe" in found.tried[2].reason
 
 
+def test_a_method_that_does_not_go_with_another_value_is_left_out(rates: Any) -> None:
+    rates({("splice", "copy", None): 9e9})
+    found = pick(request("host", send_method="best", vary="send-size=1400,2M"))
+    assert found.parameters == {"send-method": "copy"}
+    assert "does not fit the pipe" in found.tried[2].reason
+
+
+def test_among_methods_the_one_that_is_to_be_the_best_is_looked_at(rates: Any) -> None:
+    seen = rates({("splice", "discard", 262144): 2e9})
+    found = pick(request("host", vary="send-method=sendfile,best", receive_method="best"))
+    assert found.parameters == {"send-method": "splice", "receive-method": "discard", "low-water": 262144}
+    assert {parameters.send_method for parameters in seen} == {"sendfile"}, "the baseline keeps its own"
+
+
 def test_where_no_method_works_it_is_said_why(rates: Any) -> None:
     rates({(send, "copy", None): MissingFeature("none of it") for send in SEND_METHODS["tcp"]})
     with pytest.raises(MachineError, match="TCP_STREAM: no method works here: none of it"):

@@ -37,7 +37,8 @@ def pick(request: Request, engine: Engine, kind: TestKind) -> Picked | None:
     if not fields:
         return None
     ways = best.ways(kind, request.variants, None if request.vary is None else request.vary[0])
-    chosen, tried = _Pilot(request, engine, kind, ways).chosen()
+    open_to = [sum(getattr(variant, name) == BEST for name in fields) for variant in request.variants]
+    chosen, tried = _Pilot(request, engine, kind, ways, open_to.index(max(open_to))).chosen()
     return Picked(
         asked=[name.replace("_", "-") for name in fields],
         path=request.paths[0].name,
@@ -51,7 +52,11 @@ def settled(request: Request, picked: Picked | None) -> Request:
     """The request with what was picked in place of `best`, the same for all paths."""
     if picked is None:
         return request
-    way: Way = {option.replace("-", "_"): value for option, value in picked.parameters.items()}
+    return _going(request, {option.replace("-", "_"): value for option, value in picked.parameters.items()})
+
+
+def _going(request: Request, way: Way) -> Request:
+    """The request with a way in place of `best`, and of a mark of low water that is not given."""
     given = {name: value for name, value in way.items() if getattr(request.parameters, name) in (BEST, None)}
     vary = request.vary
     if vary is not None and vary[0] in way:
@@ -62,12 +67,15 @@ def settled(request: Request, picked: Picked | None) -> Request:
 
 @dataclass(slots=True)
 class _Pilot:
-    """Looks at ways; `found` is the best that was seen of each."""
+    """Looks at ways; `found` is the best that was seen of each. `place` is that of the arm it looks at: the baseline's,
+    or, where methods are compared, the one that is to be the best.
+    """
 
     request: Request
     engine: Engine
     kind: TestKind
     ways: Sequence[Way]
+    place: int
     found: dict[int, Tried] = field(default_factory=dict)
 
     def chosen(self) -> tuple[Tried, list[Tried]]:
@@ -101,13 +109,13 @@ class _Pilot:
         return {place: rate for place in places if (rate := self.found[place].goodput) is not None}
 
     def _try(self, way: Way, seconds: float) -> Tried:
-        """One way on the baseline's path, for so long; why not, where it does not work."""
-        parameters = msgspec.structs.replace(self.request.variants[0], **way)
-        trial = msgspec.structs.replace(self.request, vary=None, settings={}, parameters=parameters)
+        """One way on the baseline's path, for so long; why not, where it does not work there or go with another."""
+        trial = _going(self.request, way)
         shown = {name.replace("_", "-"): value for name, value in way.items()}
         try:
-            methods.check(self.kind, parameters)
-            row = _slice(arms_of.build(trial, self.engine, self.kind)[0], seconds)
+            for parameters in trial.variants:
+                methods.check(self.kind, parameters)
+            row = _slice(arms_of.build(trial, self.engine, self.kind)[self.place], seconds)
         except (UserError, MissingFeature, EndDied) as error:
             return Tried(parameters=shown, goodput=None, reason=str(error))
         if row.void is not None:
