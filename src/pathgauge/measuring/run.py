@@ -50,8 +50,13 @@ class Gathered:
 
     @property
     def blocks(self) -> list[Block]:
-        """Those of all labs, with what of our own limited their slices."""
-        return marked([block for outcome in self.outcomes for block in outcome.blocks], self.own)
+        """Those of all labs."""
+        return [block for outcome in self.outcomes for block in outcome.blocks]
+
+    @property
+    def marked(self) -> list[Block]:
+        """The same with what of our own limited their slices."""
+        return marked(self.blocks, self.own)
 
     @property
     def valid(self) -> int:
@@ -61,12 +66,12 @@ class Gathered:
     def comparisons(self, metrics: Sequence[str]) -> list[Comparison]:
         """Every candidate against the baseline."""
         baseline, *candidates = (arm.name for arm in self.arms)
-        blocks = self.blocks
+        blocks = self.marked
         return [row for name in candidates for row in judge(self.question, metrics, blocks, baseline, name)]
 
     def look_again(self) -> None:
         """Measure anew what the loops do, where slices came near it: other load may have slowed them down before."""
-        near = {row.path for row in assemble.rows(self.blocks) if row.limited == "ceiling"}
+        near = {row.path for row in assemble.rows(self.marked) if row.limited == "ceiling"}
         for arm in self.arms:
             if arm.name in near:
                 self.own[arm.name] = arms_of.limits(arm, _loop_rate(arm, again=True))
@@ -242,7 +247,7 @@ class Run:
             ],
             comparisons=[row for test in self.tests for row in test.final()],
             warnings=self.warnings,
-            slices=assemble.rows(block for test in self.tests for block in test.blocks),
+            slices=assemble.rows(block for test in self.tests for block in test.marked),
             labs=self.labs,
         )
 
