@@ -1,5 +1,6 @@
 // What Python sees of the native core. Sizes and descriptors arrive checked; here they are only bounded again.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -266,12 +268,16 @@ void bind_loops(nb::module_ &module) {
   const auto exchange = [&module](const char *name, auto loop) {
     module.def(
         name,
-        [loop](const Board &board, std::size_t slot, const Transfer &transfer, Buffers &questions, Buffers &answers) {
+        [loop](const Board &board, std::size_t slot, Transfer transfer, Buffers &questions, Buffers &answers,
+               std::optional<std::size_t> peer, std::optional<std::size_t> back) {
           Slot &chosen = board.slot(slot);
+          transfer.peer = peer ? &board.slot(*peer) : nullptr;
+          transfer.back = &board.slot(back.value_or(slot));
           const nb::gil_scoped_release unlocked;
           return loop(chosen, transfer, questions, answers);
         },
-        "board"_a, "slot"_a, "transfer"_a, "questions"_a, "answers"_a);
+        "board"_a, "slot"_a, "transfer"_a, "questions"_a, "answers"_a, nb::kw_only(), "peer"_a = nb::none(),
+        "back"_a = nb::none());
   };
   exchange("request", &pathgauge::request);
   exchange("respond", &pathgauge::respond);

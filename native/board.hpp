@@ -1,8 +1,9 @@
 // The shared memory through which the controller gives orders and the loops publish what they did.
 //
 // One slot belongs to one end of one connection. The controller writes `order` and `edge_asked`, the loop all the rest;
-// nobody else writes. Every field that both sides touch while a loop runs is atomic; the edges and the histogram are
-// plain and are published by the release of `edge_done` and `state`.
+// nobody else writes. The loop at the other end reads `stamp`, and no more. Every field that both sides touch while a
+// loop runs is atomic; the edges and the histogram are plain and are published by the release of `edge_done` and
+// `state`.
 #pragma once
 
 #include <array>
@@ -54,6 +55,8 @@ struct alignas(64) Slot {
   std::atomic<std::uint64_t> lost;
   std::atomic<std::uint64_t> completed;
   std::atomic<std::uint64_t> copied;
+
+  alignas(64) std::atomic<std::uint64_t> stamp;  // of the message sent last, for the other end's loop (ways.hpp)
 
   alignas(64) std::array<Edge, 2> edges;
   std::array<std::uint32_t, histogram_size> histogram;

@@ -6,11 +6,14 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <ctime>
 #include <vector>
 
 #include "exchange.hpp"
 #include "meter.hpp"
 #include "streaming.hpp"
+#include "ways.hpp"
 
 namespace pathgauge {
 namespace {
@@ -75,9 +78,13 @@ class Requester {
       if (!meter_.await_turn()) {
         return Outcome::done;
       }
-      under_way_.add(start_of_next());
+      const std::uint64_t start = start_of_next();
+      under_way_.add(start);
       if (numbered()) {
         questions_.current()[0] = static_cast<std::byte>(++number_);
+      }
+      if (transfer_.peer != nullptr) {
+        stamp(start);
       }
       const Outcome outcome = send_whole(meter_, transfer_, questions_, questions_.current());
       if (outcome != Outcome::done) {
@@ -104,6 +111,7 @@ class Requester {
       meter_.lost(under_way_.count());
       last_ = under_way_.take();  // the one that takes its place began then: a loss is a long transaction, not a gap
       under_way_.clear();
+      repeats_ = true;
       if (!numbered()) {
         drop_late(transfer_, answers_);
       }
@@ -112,6 +120,11 @@ class Requester {
       last_ = read_clock(CLOCK_MONOTONIC);
       meter_.transacted();
       meter_.took(last_ - under_way_.take());
+      if (transfer_.peer != nullptr) {
+        if (const auto way = since_stamp(Meter::stamp_of(*transfer_.peer), last_, number_)) {
+          meter_.took_back(*way);
+        }
+      }
       answers_.advance();
     }
     return outcome;
@@ -127,13 +140,21 @@ class Requester {
     return fresh ? last_ : read_clock(CLOCK_MONOTONIC);
   }
 
+  // What keeps to a schedule, or repeats what was lost, began before it is sent; its way does not.
+  void stamp(std::uint64_t start) {
+    const std::uint64_t begun = repeats_ || meter_.due() != 0 ? read_clock(CLOCK_MONOTONIC) : start;
+    meter_.stamp(meter_.in_slice() ? make_stamp(begun, number_) : no_stamp);
+    repeats_ = false;
+  }
+
   Meter &meter_;
   const Transfer &transfer_;
   Buffers &questions_;
   Buffers &answers_;
   UnderWay under_way_;
-  std::uint64_t last_ = 0;  // when the last response came: the next request starts then
-  std::uint8_t number_ = 0;
+  std::uint64_t last_ = 0;   // when the last response came: the next request starts then
+  std::uint8_t number_ = 0;  // of the datagram under way
+  bool repeats_ = false;     // the next request takes the place of one that was lost
 };
 
 }  // namespace
@@ -193,12 +214,16 @@ int request(Slot &slot, const Transfer &transfer, Buffers &questions, Buffers &a
 
 int respond(Slot &slot, const Transfer &transfer, Buffers &questions, Buffers &answers) {
   Meter meter(slot, transfer);
+  WayThere there(meter, transfer);
   publish_state(slot, State::running);
   while (!meter.expired() && !meter.quitting() && !meter.transacted_all()) {
     Outcome outcome = receive_whole(meter, transfer, questions, questions.current());
     if (outcome == Outcome::done) {
       if (transfer.datagrams && transfer.numbered) {
         answers.current()[0] = questions.current()[0];  // says which request it answers
+      }
+      if (transfer.peer != nullptr) {
+        there.take(questions.current()[0]);
       }
       outcome = send_whole(meter, transfer, answers, answers.current());
       meter.transacted();

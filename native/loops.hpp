@@ -34,6 +34,10 @@ struct Transfer {
       0;                      // after which who spins gives a datagram up, as a time-out of the socket does; 0: never
   double period_ns = 0;       // between the starts of two operations, which keep to a schedule; 0: there is none
   std::uint32_t segment = 0;  // what one buffer's bytes are cut into on a socket with UDP_SEGMENT; 0: nothing
+  // The other end's slot, where each way of a transaction is timed apart (ways.hpp): one request is then in flight, its
+  // datagrams are numbered. The responder's histogram takes the requests' times, that of `back` the responses'.
+  const Slot *peer = nullptr;
+  Slot *back = nullptr;  // the requester's
 };
 
 // Sends the buffers in turn while the order is `run`. Datagrams that the kernel refuses for want of room are counted as

@@ -57,11 +57,24 @@ class Meter {
     add(slot_.completed, completed_, sends);
     add(slot_.copied, copied_, copied);
   }
+  // Between an odd and an even edge lies a slice.
+  [[nodiscard]] bool in_slice() const { return (edge_ & 1U) != 0 || transfer_.record; }
   void took(std::uint64_t nanoseconds) {
-    if ((edge_ & 1U) != 0 || transfer_.record) {  // between an odd and an even edge lies a slice
-      ++slot_.histogram[histogram_index(nanoseconds)];
+    if (in_slice()) {
+      record(slot_, nanoseconds);
     }
   }
+  // The same of one way alone (ways.hpp). The slice is that of the requester, who stamps no request outside of it.
+  void took_there(std::uint64_t nanoseconds) { record(slot_, nanoseconds); }
+  void took_back(std::uint64_t nanoseconds) const {
+    if (in_slice()) {
+      record(*transfer_.back, nanoseconds);
+    }
+  }
+
+  // What each end tells the other of its messages' start (ways.hpp).
+  void stamp(std::uint64_t value) { slot_.stamp.store(value, std::memory_order_release); }
+  [[nodiscard]] static std::uint64_t stamp_of(const Slot &peer) { return peer.stamp.load(std::memory_order_acquire); }
 
   // Whether the limit on bytes, or on transactions, is reached.
   [[nodiscard]] bool sent_all() const { return transfer_.limit != 0 && bytes_sent_ >= transfer_.limit; }
@@ -101,6 +114,7 @@ class Meter {
     mine += amount;
     shared.store(mine, std::memory_order_relaxed);
   }
+  static void record(Slot &slot, std::uint64_t nanoseconds) { ++slot.histogram[histogram_index(nanoseconds)]; }
   void take_edge(std::uint32_t asked);
   bool await_due();
   // What a clock shows then, or soon after the deadline if that comes first.

@@ -135,8 +135,30 @@ def send_segments(board: Board, slot: int, transfer: Transfer, buffers: Buffers)
 def receive_spliced(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
 def receive_batches(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
 def receive_coalesced(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
-def request(board: Board, slot: int, transfer: Transfer, questions: Buffers, answers: Buffers) -> int: ...
-def respond(board: Board, slot: int, transfer: Transfer, questions: Buffers, answers: Buffers) -> int: ...
+def request(
+    board: Board,
+    slot: int,
+    transfer: Transfer,
+    questions: Buffers,
+    answers: Buffers,
+    *,
+    peer: int | None = None,
+    back: int | None = None,
+) -> int:
+    """With the other end's slot as `peer` each way is timed apart, where one request is in flight: the responder's
+    histogram takes the requests' times, that of the slot `back` the responses'.
+    """
+
+def respond(
+    board: Board,
+    slot: int,
+    transfer: Transfer,
+    questions: Buffers,
+    answers: Buffers,
+    *,
+    peer: int | None = None,
+    back: int | None = None,
+) -> int: ...
 def send_flows(board: Board, slot: int, transfer: Transfer, flows: Flows, buffers: Buffers) -> int: ...
 def receive_flows(board: Board, slot: int, transfer: Transfer, flows: Flows, buffers: Buffers) -> int: ...
 def request_flows(

@@ -14,8 +14,8 @@ from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire
 from pathgauge.quantities import nearest, quoted
-from pathgauge.traffic import beside, best, flows, load, methods
-from pathgauge.traffic.kind import FAIRNESS, LOAD, TestKind
+from pathgauge.traffic import beside, best, flows, load, methods, ways
+from pathgauge.traffic.kind import FAIRNESS, LOAD, WAY_METRICS, TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
 
@@ -258,6 +258,7 @@ def _check_variants(request: Request, tests: Sequence[TestKind]) -> None:
             methods.check(kind, parameters)
             load.check(kind, parameters)
             flows.check(kind, parameters)
+            ways.check(kind, parameters)
             if kind.transport == "udp":
                 _check_datagrams(kind, parameters)
 
@@ -293,6 +294,7 @@ def wire(values: Mapping[str, object]) -> WireSpec:
 _METRICS_OF_MORE = {
     FAIRNESS: ("fairness is among connections that run at once", "--flows 10, or --copies 10 --parallel"),
     LOAD: ("load_goodput is that of a stream beside transactions", "--test TCP_RR --beside TCP_STREAM"),
+    **dict.fromkeys(WAY_METRICS, ("each way of a transaction is timed where that is asked", "--test TCP_RR --one-way")),
 }
 
 

@@ -407,6 +407,7 @@ OPTIONS: dict[str, Option] = {
             choices=lambda: (NONE, *LOADS),
         ),
         _parameter("beside-rate", "RATE", "of that stream, at most", quantities.parse_rate, "as fast as it goes"),
+        _parameter("one-way", "", "time requests and responses apart, each on its way", quantities.parse_switch, "off"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",
                "a path that exists, between local, netns:NAME, pid:N, container:NAME, or to netperf://HOST",
                _parse_path, "none", LAB, True),

@@ -21,5 +21,6 @@ struct Case {
 [[nodiscard]] std::vector<Case> relay_cases();
 [[nodiscard]] std::vector<Case> hostile_cases();
 [[nodiscard]] std::vector<Case> many_cases();
+[[nodiscard]] std::vector<Case> way_cases();
 
 }  // namespace trial

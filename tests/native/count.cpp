@@ -62,6 +62,7 @@ struct How {
   bool file = false;
   bool discard = false;
   bool exchange = true;
+  bool apart = false;
 };
 
 std::uint64_t count_stream(const How &how, bool sender) {
@@ -101,16 +102,23 @@ std::uint64_t count_stream(const How &how, bool sender) {
 }
 
 std::uint64_t count_exchange(const How &how, bool asks) {
-  const Desk desk;
+  const Desk desk(3);
   const trial::Pair pair = trial::connected(how.wire);
   std::array<Buffers, 4> rings{Buffers({.size = message}), Buffers({.size = message}), Buffers({.size = message}),
                                Buffers({.size = message})};
   Transfer asking = over(pair.one, how.wire);
   asking.ahead = how.ahead;
   asking.limit = messages;
+  Transfer answering = over(pair.two, how.wire);
+  if (how.apart) {
+    asking.peer = &desk[1];
+    asking.back = &desk[2];
+    answering.peer = &desk[0];
+    asking.record = answering.record = true;
+  }
   give_order(desk[0], Order::run);
   Job requester(desk[0], [&] { return request(desk[0], asking, rings[0], rings[1]); });
-  Job responder(desk[1], [&] { return respond(desk[1], over(pair.two, how.wire), rings[2], rings[3]); });
+  Job responder(desk[1], [&] { return respond(desk[1], answering, rings[2], rings[3]); });
   trial::require(requester.finish() == 0, "the loop comes to its limit");
   responder.shut(pair.two);
   return desk[asks ? 0 : 1].transactions.load();
@@ -183,8 +191,8 @@ struct Counted {
   std::function<std::uint64_t()> run;
 };
 
-const std::array<Counted, 28> &all_counted() {
-  static const std::array<Counted, 28> all{{
+const std::array<Counted, 32> &all_counted() {
+  static const std::array<Counted, 32> all{{
       {"send_stream-tcp", [] { return count_stream({}, true); }},
       {"send_stream-udp", [] { return count_stream({.wire = Wire::udp}, true); }},
       {"send_stream-record", [] { return count_stream({.record = true}, true); }},
@@ -212,6 +220,10 @@ const std::array<Counted, 28> &all_counted() {
       {"request-ahead", [] { return count_exchange({.ahead = 8}, true); }},
       {"respond-tcp", [] { return count_exchange({}, false); }},
       {"respond-udp", [] { return count_exchange({.wire = Wire::udp}, false); }},
+      {"request-ways-tcp", [] { return count_exchange({.apart = true}, true); }},
+      {"request-ways-udp", [] { return count_exchange({.wire = Wire::udp, .apart = true}, true); }},
+      {"respond-ways-tcp", [] { return count_exchange({.apart = true}, false); }},
+      {"respond-ways-udp", [] { return count_exchange({.wire = Wire::udp, .apart = true}, false); }},
       {"connect_transact-crr", [] { return count_connections({}, true); }},
       {"connect_transact-cc", [] { return count_connections({.exchange = false}, true); }},
       {"accept_transact-crr", [] { return count_connections({}, false); }},

@@ -20,6 +20,7 @@ UNITS: dict[str, tuple[str, Better]] = {
     "goodput": ("bit/s", "higher"),
     "transaction_rate": ("1/s", "higher"),
     "latency_p99": ("s", "lower"),
+    "delay_request_p50": ("s", "lower"),
     "loss": ("1", "lower"),
     "cpu_local": ("CPU", "lower"),
     "cpu_remote": ("CPU", "lower"),

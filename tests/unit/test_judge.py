@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 import pytest
 
 from arms_twin import TwinArm
@@ -13,6 +14,8 @@ from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import Plan, run_block
 from pathgauge.measuring.measured import Block, Measured
 from pathgauge.results.document import Comparison, Doubt
+from pathgauge.results.latency import Histogram, Ways, seconds
+from pathgauge.traffic.kind import WAY_METRICS
 from pathgauge.traffic.metrics import METRICS
 from pathgauge.traffic.registry import TESTS
 
@@ -169,6 +172,31 @@ def test_fewer_than_five_labs_say_nothing() -> None:
     few = [replace(block, lab=number % 4) for number, block in enumerate(blocks_of(20))]
     row = judged("TCP_STREAM", few, labs=5, fixed=True)["goodput"]
     assert (row.verdict, row.reason) == ("undecided", "4 labs, and fewer than 5 say nothing")
+
+
+def test_each_way_is_judged_by_its_own_histogram() -> None:
+    """Requests take ten times as long on b, responses the same; the transactions' own times say neither."""
+    blocks = blocks_of(24, test="TCP_RR")
+    for block in blocks:
+        for name, rows in block.slices.items():
+            slow = 10 if name == "b" else 1
+            ways = Ways(*(spread_around(place, block.number) for place in (2000 * slow, 3000)))
+            rows[:] = [replace(measured, ways=ways) for measured in rows]
+    found = judged("TCP_RR", blocks, list(WAY_METRICS))
+    request, response = found["delay_request_p50"], found["delay_response_p50"]
+    assert (request.verdict, response.verdict) == ("slower", "equivalent")
+    assert found["delay_request_p99"].candidate.estimate == pytest.approx(float(seconds(20009)), rel=0.01)
+    assert request.candidate.estimate == pytest.approx(float(seconds(20000)), rel=0.05)
+    assert response.candidate.estimate == pytest.approx(float(seconds(3000)), rel=0.05)
+    unknown = judged("TCP_RR", blocks_of(6, test="TCP_RR"), list(WAY_METRICS))
+    assert {row.reason for row in unknown.values()} == {"no transaction was timed"}
+    assert {row.baseline.estimate for row in unknown.values()} == {None}
+
+
+def spread_around(place: int, number: int) -> Histogram:
+    """A thousand and some times about a place of the histogram, a little off from block to block."""
+    places = place + np.arange(-10, 11) + number % 3
+    return Histogram(places, np.full(21, 60 + number % 2))
 
 
 def changed(block: Block, **fields: Any) -> Block:

@@ -8,6 +8,7 @@ from pathgauge.errors import UserError
 from pathgauge.measuring.arms import Needs, needs
 from pathgauge.measuring.request import Request
 from pathgauge.options import OPTIONS, request_from_python
+from pathgauge.traffic.kind import WAY_METRICS
 from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
@@ -166,6 +167,10 @@ def test_none_means_not_given() -> None:
         ({"beside_rate": "1gbit", "test": "TCP_RR"}, "the rate of what runs beside"),
         ({"beside": "TCP_STREAM", "flows": 2, "test": "TCP_RR"}, "goes with one connection"),
         ({"beside": "TCP_STREAM", "copies": 2, "parallel": True, "test": "TCP_RR"}, "goes with one path at a time"),
+        ({"one_way": True, "test": "TCP_CRR"}, "TCP_CRR does not heed one-way"),
+        ({"one_way": True, "test": "UDP_RR", "burst": 1}, "--burst has several in flight"),
+        ({"one_way": True, "test": "TCP_RR", "flows": 2}, "--flows has several in flight"),
+        ({"metric": "delay_request_p50", "test": "TCP_RR"}, "each way of a transaction is timed where that is asked"),
         ({"send_method": "sendfile"}, "UDP_STREAM has no send-method sendfile; it has copy, batch, gso"),
         ({"send_method": "gso", "test": "TCP_STREAM"}, "TCP_STREAM has no send-method gso"),
         ({"receive_method": "gro", "test": "TCP_MAERTS"}, "TCP_MAERTS has no receive-method gro"),
@@ -293,6 +298,18 @@ def test_a_stream_beside_is_a_parameter_whose_metric_comes_with_it() -> None:
     assert not {name for name in metrics if name.startswith("service_demand")}, "the load has its part in them"
     assert "load_goodput" not in ask("host", "macvlan", test="TCP_RR").kind(0).metrics
     assert needs(request) == Needs(loops=3, flows=1, connections=3)
+
+
+def test_each_way_is_timed_where_that_is_asked_of_any_path_and_its_metrics_come_with_it() -> None:
+    request = ask("host", "bridge", set="bridge.one-way=on", test=["TCP_RR", "TCP_STREAM"], metric="delay_request_p99")
+    assert [variant.one_way for variant in request.variants] == [False, True]
+    assert set(WAY_METRICS) < set(request.kind(0).metrics)
+    assert not set(WAY_METRICS) & set(request.kind(1).metrics)
+    assert needs(request) == Needs(loops=2, flows=1, connections=2, ways=True)
+    plain = ask("host", "bridge", test="TCP_RR")
+    assert not set(WAY_METRICS) & set(plain.kind(0).metrics)
+    assert not needs(plain).ways
+    assert not is_plain(request.kind(0), request.variants[1])
 
 
 def test_argparse_gives_texts_and_the_last_of_a_single_option_wins() -> None:

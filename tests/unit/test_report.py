@@ -51,6 +51,7 @@ def test_differences(estimate: float | None, low: float | None, high: float | No
         ("goodput", "slower", "slower"),
         ("goodput", "equivalent", "equivalent"),
         ("latency_p99", "slower", "slower"),
+        ("delay_request_p50", "slower", "slower"),
         ("cpu_local", "slower", "slower (worse)"),
         ("cpu_local", "faster", "faster (better)"),
         ("loss", "undecided", "undecided"),

@@ -41,7 +41,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     the quota in CPUs, `realtime` a priority of SCHED_FIFO. `method` is how a stream is sent or received, `wait` how a
     reader waits, by the options' names for it; `low_water`: so many bytes wake one that sleeps; `ahead`: so many
     requests beyond the one awaited are in flight; `rate`: so many transactions, or bits of a stream, are started in a
-    second. `connect` and `accept` make a connection for each transaction; with sizes of 0 nothing is sent.
+    second. `peer` is the other end's slot where each way of a transaction is timed apart, `back` that in which a
+    requester keeps the responses' times. `connect` and `accept` make a connection for each transaction; with sizes of 0
+    nothing is sent.
     """
 
     loop: Literal["send", "receive", "request", "respond", "connect", "accept"]
@@ -56,6 +58,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     low_water: int | None = None
     ahead: int = 0
     rate: float | None = None
+    peer: int | None = None
+    back: int | None = None
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):

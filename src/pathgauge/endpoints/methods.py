@@ -66,8 +66,8 @@ def run(board: _native.Board, slot: int, sockets: Sequence[socket.socket], work:
         RECEIVERS[work.method](board, slot, _transfer(made, work), _native.Buffers(work.first_size))
     else:
         loop = _native.request if work.loop == "request" else _native.respond
-        sizes = work.first_size, work.second_size
-        loop(board, slot, _transfer(made, work), *map(_native.Buffers, sizes))
+        questions, answers = _native.Buffers(work.first_size), _native.Buffers(work.second_size)
+        loop(board, slot, _transfer(made, work), questions, answers, peer=work.peer, back=work.back)
 
 
 def _run_many(board: _native.Board, slot: int, sockets: Sequence[socket.socket], work: Work, room: int) -> None:

@@ -22,7 +22,6 @@ from pathgauge.paths.turned import restore_left
 from pathgauge.results.document import Comparison, Environment, Experiment, Explained, Explanation, Result, Share
 from pathgauge.results.environment import collect
 from pathgauge.statistics.interaction import Span
-from pathgauge.traffic.registry import TESTS
 
 SLOTS = 4  # arms of an experiment
 
@@ -38,11 +37,11 @@ def explain_request(
     for line in restore_left():
         tell(f"left by a run that was killed: {line}")
     seed = random.SystemRandom().randrange(2**32) if request.seed is None else request.seed
-    kind = TESTS[request.tests[0]]
+    kind = request.kind(0)
     with ExitStack() as stack:
         lab = stack.enter_context(Lab.build(request.paths, request.wire, request.attachment))
         environment = collect(rootless=lab.rootless, cycles=False)
-        engine = stack.enter_context(Engine(lab, SLOTS, None))
+        engine = stack.enter_context(Engine(lab, SLOTS, None, ways=any(each.one_way for each in request.variants)))
         arms = [arm for arm in arms_of.build(request, engine, kind) if isinstance(arm, EngineArm)]
         question = Question(
             kind=kind,

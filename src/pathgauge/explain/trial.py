@@ -11,7 +11,7 @@ from pathgauge.measuring.measured import Block, Measured, Warmed
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.turning import Turn
 from pathgauge.results.document import Connection
-from pathgauge.results.latency import seconds
+from pathgauge.results.latency import Timed, seconds
 from pathgauge.statistics.interaction import Span, pseudo_values, share, span
 from pathgauge.statistics.interval import MINIMUM_BLOCKS
 from pathgauge.traffic.kind import TestKind
@@ -134,7 +134,7 @@ class Scale:
         """One value a block on the log scale, more being better; None where the metric cannot be told."""
         sign = 1.0 if self.metric.better == "higher" else -1.0
         if self.metric.terms is None:
-            logs = [_log_latency(block.slices[arm], self.quantile) for block in blocks]
+            logs = [_log_time(block.slices[arm], self.metric.timed, self.quantile) for block in blocks]
             return None if None in logs else [sign * value for value in logs if value is not None]
         terms = []
         for block in blocks:
@@ -178,11 +178,11 @@ def _minus(left: Sequence[float], right: Sequence[float]) -> list[float]:
     return [one - other for one, other in zip(left, right, strict=True)]
 
 
-def _log_latency(slices: Sequence[Measured], quantile: float | None) -> float | None:
-    """The logarithm of a quantile, or of the mean, of the transactions of some slices."""
+def _log_time(slices: Sequence[Measured], timed: Timed, quantile: float | None) -> float | None:
+    """The logarithm of a quantile, or of the mean, of the transactions of some slices, or of one of their ways."""
     import numpy as np
 
-    histograms = [measured.latency for measured in slices if measured.latency is not None]
+    histograms = [found for measured in slices if (found := measured.times(timed)) is not None]
     if not histograms or len(histograms) < len(slices):
         return None
     places = np.concatenate([histogram.places for histogram in histograms])

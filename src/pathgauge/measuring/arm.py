@@ -22,6 +22,7 @@ from pathgauge.endpoints.messages import (
     NetperfDone,
     Prepare,
     SocketOptions,
+    Work,
 )
 from pathgauge.endpoints.process import EndProcess
 from pathgauge.errors import InternalError, MachineError
@@ -31,10 +32,11 @@ from pathgauge.measuring.verify import in_packet, why_void
 from pathgauge.measuring.work import low_water, spins, work
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
-from pathgauge.results.latency import Histogram
+from pathgauge.results.latency import Histogram, Ways
 from pathgauge.traffic.kind import FAIRNESS, End, TestKind
 from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.parameters import Parameters
+from pathgauge.traffic.ways import timed_apart
 
 PAUSE, RUN = 0, 1
 PAUSED = 1
@@ -102,6 +104,15 @@ class EngineArm:
     def passive(self) -> int:
         return self.remote if self.kind.active == "local" else self.local
 
+    @property
+    def back(self) -> int | None:
+        """The slot where the responses' times are kept; None where the ways are not timed apart."""
+        return 2 * self.engine.arms + self.index if timed_apart(self.kind, self.parameters) else None
+
+    @property
+    def _slots(self) -> list[int]:
+        return [slot for slot in (self.local, self.remote, self.back) if slot is not None]
+
     def _options(self, end: End) -> SocketOptions:
         given = self.parameters
         return SocketOptions(
@@ -113,6 +124,13 @@ class EngineArm:
             mptcp=given.mptcp and "mptcp" in self.kind.parameters,
         )
 
+    def _work(self, end: End) -> Work:
+        made = work(self.kind, self.parameters, end)
+        if self.back is None:
+            return made
+        peer = self.passive if end == self.kind.active else self.active
+        return msgspec.structs.replace(made, peer=peer, back=self.back)
+
     def open(self) -> None:
         """Make a fresh connection, with a loop at each end of it; the active one waits for its order."""
         self._take_turns()
@@ -121,7 +139,7 @@ class EngineArm:
         # Between ends that were not built here addresses may be translated in ways that cannot be known.
         greeting = secrets.token_bytes(GREETING_BYTES) if path.spec.found is not None else b""
         local, remote = self.engine.ends["local"], self.engine.ends["remote"]
-        for slot in (self.local, self.remote):
+        for slot in self._slots:
             self.engine.board.reset(slot)
         if self.port == 0 or self.kind.transport == "udp":
             prepare = Prepare(
@@ -150,7 +168,7 @@ class EngineArm:
             peer_address=path.reached_addresses[family],
             peer_port=self.port,
             options=self._options("local"),
-            work=work(self.kind, self.parameters, "local"),
+            work=self._work("local"),
             greeting=greeting,
             flows=flows,
             gather=gather,
@@ -161,7 +179,7 @@ class EngineArm:
             key=self.index,
             peer_address=path.seen_addresses[family],
             peer_ports=own,
-            work=work(self.kind, self.parameters, "remote"),
+            work=self._work("remote"),
             greeting=greeting,
             gather=gather,
         )
@@ -213,7 +231,7 @@ class EngineArm:
         time.sleep(seconds)
         second = self._edges()
         self._pause()
-        row, latency, _ = self.piece(before, first, second)
+        row, latency, _, ways = self.piece(before, first, second)
         carried = self.engine.lab.link_counters()
         shared = in_packet(self.kind, self.parameters)
         void = why_void(
@@ -229,7 +247,7 @@ class EngineArm:
         )
         fairness = 1.0 if FAIRNESS in self.kind.metrics else None  # beside arms of several connections
         row = msgspec.structs.replace(row, void=void, fairness=fairness)
-        return Measured(row=row, latency=latency, tcp=self.tcp(first, second))
+        return Measured(row=row, latency=latency, tcp=self.tcp(first, second), ways=ways)
 
     def tcp(self, first: "Edges", second: "Edges") -> tuple[TcpInfo, TcpInfo] | None:
         """The active end's TCP_INFO at both edges; None where there is none."""
@@ -240,7 +258,8 @@ class EngineArm:
     def totals(self) -> tuple[int, int, int]:
         """Bytes sent, messages lost and bytes received so far, at the start of a slice."""
         board = self.engine.board
-        board.clear_histogram(self.active)
+        for slot in self._slots:
+            board.clear_histogram(slot)
         self.completed = board.zerocopy(self.active)
         sent = board.live(self.active)
         return sent[0], sent[5], board.live(self.passive)[1]
@@ -262,8 +281,12 @@ class EngineArm:
             row = msgspec.structs.replace(
                 row, zerocopy_sends=sends - self.completed[0], zerocopy_copied=copied - self.completed[1]
             )
-        latency = Histogram.from_counts(board.histogram(self.active)) if self.kind.pattern == "transactions" else None
-        return Piece(row, latency, self._rates(first, second))
+        latency = self._times(self.active) if self.kind.pattern == "transactions" else None
+        ways = None if self.back is None else Ways(self._times(self.passive), self._times(self.back))
+        return Piece(row, latency, self._rates(first, second), ways)
+
+    def _times(self, slot: int) -> Histogram:
+        return Histogram.from_counts(self.engine.board.histogram(slot))
 
     def _rates(self, first: "Edges", second: "Edges") -> tuple[float, ...]:
         """What each flow got in a second: bytes received, or transactions."""
@@ -411,13 +434,14 @@ class EngineArm:
 
 
 class Piece(NamedTuple):
-    """A slice of one loop: its row, the latencies of its transactions, and what each of several flows got in a second:
-    bytes received, or transactions.
+    """A slice of one loop: its row, the latencies of its transactions, what each of several flows got in a second
+    (bytes received, or transactions), and the times of each way.
     """
 
     row: Slice
     latency: Histogram | None
     rates: tuple[float, ...]
+    ways: Ways | None = None
 
 
 def counts(moment: EndMoment, flows: int) -> memoryview:

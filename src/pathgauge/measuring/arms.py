@@ -20,6 +20,7 @@ from pathgauge.measuring.server_arm import ServerArm
 from pathgauge.measuring.work import spins
 from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic import flows as flows_of
+from pathgauge.traffic import ways
 from pathgauge.traffic.kind import End, TestKind
 from pathgauge.traffic.methods import PLAIN, is_plain
 from pathgauge.traffic.parameters import Parameters
@@ -38,18 +39,19 @@ AnyArm = EngineArm | ServerArm | Crowd | Loaded
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What stands at a time of a request's greediest test: loops at each end, the most flows that one of them serves,
-    connections.
+    connections; and whether each way of a transaction is timed apart in any test.
     """
 
     loops: int
     flows: int
     connections: int
+    ways: bool = False
 
 
 def needs(request: Request) -> Needs:
     """What an engine and its ends must have room for."""
     copies = request.paths[0].copies if request.parallel else 1
-    loops, flows, connections = 0, 0, 0
+    loops, flows, connections, apart = 0, 0, 0, False
     for number in range(len(request.tests)):
         kind = request.kind(number)
         arms = [
@@ -61,7 +63,8 @@ def needs(request: Request) -> Needs:
         loops = max(loops, times * sum(map(len, arms)))
         flows = max(flows, *map(max, arms))
         connections = max(connections, times * sum(map(sum, arms)))
-    return Needs(loops, flows, connections)
+        apart = apart or any(ways.timed_apart(kind, variant) for variant in request.variants)
+    return Needs(loops, flows, connections, apart)
 
 
 def build(request: Request, engine: Engine, kind: TestKind) -> Sequence[AnyArm]:

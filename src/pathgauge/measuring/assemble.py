@@ -171,8 +171,11 @@ def rows(blocks: Iterable[Block]) -> list[Slice]:
 
 
 def _row(measured: Measured) -> Slice:
-    latency = None if measured.latency is None else measured.latency.encode()
-    return msgspec.structs.replace(measured.row, latency=latency)
+    fields = {"latency": measured.latency}
+    if measured.ways is not None:
+        fields |= {"request_delay": measured.ways.request, "response_delay": measured.ways.response}
+    encoded = {name: histogram.encode() for name, histogram in fields.items() if histogram is not None}
+    return msgspec.structs.replace(measured.row, **encoded)
 
 
 def document(

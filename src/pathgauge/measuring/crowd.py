@@ -19,7 +19,7 @@ from pathgauge.measuring.measured import Measured, Warmed
 from pathgauge.measuring.verify import in_packet, why_crowd_void
 from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
-from pathgauge.results.latency import Histogram
+from pathgauge.results.latency import Histogram, Ways
 from pathgauge.statistics.fairness import jain
 from pathgauge.traffic.kind import End, TestKind
 from pathgauge.traffic.parameters import Parameters
@@ -105,6 +105,7 @@ class Crowd:
             row=msgspec.structs.replace(whole, void=void),
             latency=Histogram.summed(latencies) if latencies else None,
             rates=tuple(rates),
+            ways=_every_way([piece.ways for piece in pieces if piece.ways is not None]),
         )
 
     def connection(self) -> Connection:
@@ -143,6 +144,10 @@ class Crowd:
         late = [slot for slot, wait in waits if not wait(max(0.0, until - time.monotonic()))]
         for slot in late:
             self.arms[0].engine.board.nudge(slot)
+
+
+def _every_way(ways: Sequence[Ways]) -> Ways | None:
+    return Ways(*map(Histogram.summed, zip(*ways, strict=True))) if ways else None
 
 
 def rate(row: Slice, kind: TestKind) -> float:

@@ -46,12 +46,15 @@ class MachineMoment:
 
 @dataclass(slots=True)
 class Engine:
-    """The two ends and the board, on which each arm has two slots, with room for `flows` each; a context manager."""
+    """The two ends and the board, on which each arm has two slots, with room for `flows` each, and a third where each
+    way of a transaction is timed apart (`ways`); a context manager.
+    """
 
     lab: LabView
     arms: int
     cycles: HardwareCounter | None
     flows: int = 0
+    ways: bool = False
     stack: ExitStack = field(default_factory=ExitStack)
     board: _native.Board = field(init=False)
     ends: dict[End, EndProcess] = field(default_factory=dict)
@@ -60,7 +63,7 @@ class Engine:
     started: float = field(default_factory=time.monotonic)
 
     def __enter__(self) -> Self:
-        slots = 2 * self.arms
+        slots = (3 if self.ways else 2) * self.arms
         memory = os.memfd_create("pathgauge")
         self.stack.callback(os.close, memory)
         try:

@@ -290,11 +290,11 @@ class _Sides:
     def _terms_of(self, measured: Measured) -> tuple[float, float] | None:
         if self.metric.terms is not None:
             return self.metric.terms(measured.row, self.kind)
-        if measured.latency is None:
-            return None
         from pathgauge.results.latency import seconds
 
-        histogram = measured.latency
+        histogram = measured.times(self.metric.timed)
+        if histogram is None:
+            return None
         return float(seconds(histogram.places) @ histogram.counts), float(histogram.counts.sum())
 
     def _dense(self, arms: Sequence[str]) -> "tuple[list[NDArray[np.float64]], NDArray[np.float64]] | None":
@@ -303,7 +303,8 @@ class _Sides:
 
         from pathgauge.results.latency import seconds
 
-        found = [[m.latency for m in block.slices[arm]] for arm in arms for block in self.units]
+        timed = self.metric.timed
+        found = [[m.times(timed) for m in block.slices[arm]] for arm in arms for block in self.units]
         histograms = [histogram for row in found for histogram in row if histogram is not None]
         if not histograms or len(histograms) < sum(map(len, found)):
             return None
@@ -315,8 +316,8 @@ class _Sides:
             counts = np.zeros((len(self.units), len(places)))
             for row, block in zip(counts, self.units, strict=True):
                 for measured in block.slices[arm]:
-                    if measured.latency is not None:
-                        row[np.searchsorted(places, measured.latency.places)] += measured.latency.counts
+                    if (histogram := measured.times(timed)) is not None:
+                        row[np.searchsorted(places, histogram.places)] += histogram.counts
             sides.append(counts)
         return sides, seconds(places)
 

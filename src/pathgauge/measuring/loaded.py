@@ -92,7 +92,7 @@ class Loaded:
             load_bytes_received=load.row.bytes_received,
             load_seconds=load.row.remote_seconds if self.load.kind.passive == "remote" else load.row.local_seconds,
         )
-        return Measured(row=row, latency=asking.latency, tcp=self.asking.tcp(first[1], second[1]))
+        return Measured(row=row, latency=asking.latency, tcp=self.asking.tcp(first[1], second[1]), ways=asking.ways)
 
     def connection(self) -> Connection:
         """What the transactions' connection negotiated."""

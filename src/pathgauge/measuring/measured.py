@@ -6,19 +6,26 @@ from typing import Protocol
 
 from pathgauge.counters.tcp_info import TcpInfo
 from pathgauge.results.document import Connection, Slice
-from pathgauge.results.latency import Histogram
+from pathgauge.results.latency import Histogram, Timed, Ways
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One slice, with its transactions' latencies where it has any, and the active end's TCP_INFO at both edges; of a
-    crowd, each copy's rate instead.
+    """One slice, with its transactions' latencies where it has any, those of each way where they were timed apart, and
+    the active end's TCP_INFO at both edges; of a crowd, each copy's rate instead.
     """
 
     row: Slice
     latency: Histogram | None = None
     tcp: tuple[TcpInfo, TcpInfo] | None = None
     rates: tuple[float, ...] = ()
+    ways: Ways | None = None
+
+    def times(self, timed: Timed) -> Histogram | None:
+        """How long the transactions, or their requests or responses, took; None where that was not timed."""
+        if timed == "transaction":
+            return self.latency
+        return None if self.ways is None else getattr(self.ways, timed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import msgspec
 
 from pathgauge.paths.types import Attachment, PathSpec, WireSpec
-from pathgauge.traffic import flows
+from pathgauge.traffic import flows, ways
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
@@ -51,10 +51,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return [msgspec.structs.replace(self.parameters, **{**fixed, field: value}) for value, _ in values]
 
     def kind(self, place: int) -> TestKind:
-        """The test at that place; where several connections run at once, with how evenly they share."""
+        """The test at that place, with the metrics of what was asked of it: of a stream beside, of each way, of how
+        evenly several connections share.
+        """
         found = TESTS[self.tests[place]]
         if "beside" in found.parameters and any(variant.beside for variant in self.variants):
             found = found.beside_load()
+        if any(ways.timed_apart(found, variant) for variant in self.variants):
+            found = found.of_ways()
         several = self.parallel or any(flows.several(found, variant) for variant in self.variants)
         return found.of_many() if several else found
 

@@ -281,7 +281,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
                 run.lab, run.labs = lab, number
                 run.see_queues()
                 run.warn_of_gaps()
-                engine = stack.enter_context(Engine(lab, needs.loops, cycles, needs.flows))
+                engine = stack.enter_context(Engine(lab, needs.loops, cycles, needs.flows, needs.ways))
                 for place in range(len(request.tests)):
                     run.measure(engine, place)
     except BaseException as cause:

@@ -35,7 +35,8 @@ def _signed(change: float, digits: int) -> str:
 
 def verdict(row: Comparison) -> str:
     """The verdict in words, with what it means where faster and slower are odd words for the metric."""
-    if row.verdict in ("slower", "faster") and row.better == "lower" and not row.metric.startswith("latency"):
+    is_time = row.metric.startswith(("latency", "delay"))
+    if row.verdict in ("slower", "faster") and row.better == "lower" and not is_time:
         return f"{row.verdict} ({'worse' if row.verdict == 'slower' else 'better'})"
     return row.verdict
 

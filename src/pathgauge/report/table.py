@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pathgauge.quantities import clean, format_value, significant
+from pathgauge.quantities import UNKNOWN, clean, format_value, significant
 from pathgauge.report import format as words
 from pathgauge.report import placement, plot
 from pathgauge.report.drawing import drawing
 from pathgauge.report.scale import groups
 from pathgauge.results.document import Comparison, Result
-from pathgauge.traffic.kind import LOAD
+from pathgauge.traffic.kind import LOAD, WAY_METRICS
 
 GAP = "  "
 VERDICT = 8
@@ -48,6 +48,7 @@ def lines(result: Result, look: Look, metrics: Sequence[str] = ()) -> Iterator[s
             yield clean(f"{path.name}: {drawing(path)}")
     yield from _copies(result)
     yield from _loads(result)
+    yield from _ways(result)
     yield from _reasons(result, [*primary, *extra])
     if result.ended != "complete":
         yield clean(f"This run did not end by itself: {result.ended}.")
@@ -101,6 +102,21 @@ def _loads(result: Result) -> Iterator[str]:
                 told.add((row.test, side.path))
                 carried = format_value(side.estimate, row.unit)
                 yield clean(f"{row.test}, {side.path}: beside it {load}, which brought over {carried}")
+
+
+def _ways(result: Result) -> Iterator[str]:
+    """How long requests and responses took, each on its way."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in (row for row in result.comparisons if row.metric in WAY_METRICS):
+        for side in (row.baseline, row.candidate):
+            if side.estimate is not None:
+                found.setdefault((row.test, side.path), {})[row.metric] = format_value(side.estimate, row.unit)
+    for (test, path), values in found.items():
+        request, request_tail, response, response_tail = (values.get(name, UNKNOWN) for name in WAY_METRICS)
+        yield clean(
+            f"{test}, {path}: a request was on its way for {request}, a response for {response} "
+            f"(medians; 99th percentiles: {request_tail}, {response_tail})"
+        )
 
 
 def _rows(result: Result, metrics: Sequence[str]) -> tuple[list[Comparison], list[Comparison]]:

@@ -234,9 +234,10 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One slice, raw. Counters are differences between its edges, but those called `total` and `messages_lost`
     (datagrams that the kernel refused or that got no answer), which run from its start to the drained end. `start` is
     seconds since the run began in its lab. Latency is an HDR histogram of ns, 3 significant digits (its V2 compressed
-    encoding in base64). Of copies that ran at once it is their sum, and `fairness` is Jain's index of what each got.
-    `load_bytes_received` is what the stream beside the transactions brought over in `load_seconds`.
-    `packets_by_cpu` is how many packets the receive softirqs of each CPU of the machine took up the stack.
+    encoding in base64), and so is what each way took, where they were timed apart. Of copies that ran at once it is
+    their sum, and `fairness` is Jain's index of what each got. `load_bytes_received` is what the stream beside the
+    transactions brought over in `load_seconds`, `packets_by_cpu` how many packets the receive softirqs of each CPU of
+    the machine took up the stack.
     `zerocopy_sends` is how many MSG_ZEROCOPY sends were completed, `zerocopy_copied` how many of them were copied.
     `limited` says what of pathgauge's own limited it: its loops were near what they do with no network between them
     (`ceiling`), or kept the CPUs of an end busy (`cpu`).
@@ -276,6 +277,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     rtt_seconds: float | None = None
     min_rtt_seconds: float | None = None
     latency: str | None = None
+    request_delay: str | None = None
+    response_delay: str | None = None
     fairness: float | None = None
     zerocopy_sends: int | None = None
     zerocopy_copied: int | None = None

@@ -1,13 +1,15 @@
 """Latency histograms: the HDR layout of the native core, as arrays, and its standard text form in documents."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+Timed = Literal["transaction", "request", "response"]
 
 LARGEST_NS = (1 << 37) - 1
 DIGITS = 3
@@ -66,6 +68,13 @@ class Histogram:
         dense = np.frombuffer(histogram.counts, dtype=np.uint64).astype(np.int64)
         places = np.flatnonzero(dense)
         return cls(places, dense[places])
+
+
+class Ways(NamedTuple):
+    """The times of each way of some transactions."""
+
+    request: Histogram
+    response: Histogram
 
 
 def seconds(places: "int | NDArray[np.int64]") -> "NDArray[np.float64]":

@@ -45,10 +45,15 @@ class TestKind:
         """The same test with a stream beside it: CPU time is then no longer that of the transactions alone."""
         return replace(self, metrics=(*(name for name in self.metrics if name not in OF_ALL), LOAD))
 
+    def of_ways(self) -> "TestKind":
+        """The same test with each way of a transaction timed apart."""
+        return replace(self, metrics=(*self.metrics, *WAY_METRICS))
+
     @property
     def every_metric(self) -> tuple[str, ...]:
-        """Those of the test in all its forms: alone, of many connections, with a stream beside it."""
-        return (*self.of_many().metrics, *((LOAD,) if "beside" in self.parameters else ()))
+        """Those of the test in all its forms: alone, of many connections, with a stream beside it, each way apart."""
+        load = (LOAD,) if "beside" in self.parameters else ()
+        return (*self.of_many().metrics, *load, *(WAY_METRICS if "one_way" in self.parameters else ()))
 
     def reversed(self) -> "TestKind":
         """The same test with the other end active."""
@@ -60,6 +65,7 @@ LOAD = "load_goodput"
 CPU_METRICS = ("cpu_local", "cpu_remote", "cpu_machine", "cpu_softirq", "cpu_steal")
 DEMAND_METRICS = ("service_demand_local", "service_demand_remote", "service_demand_machine")
 OF_ALL = (*DEMAND_METRICS, "cycles_per_transaction")  # in which a load beside has its part
+WAY_METRICS = ("delay_request_p50", "delay_request_p99", "delay_response_p50", "delay_response_p99")
 LATENCY_METRICS = (
     "latency_mean",
     "latency_p50",
@@ -88,7 +94,7 @@ CONNECTIONS = PLACEMENT
 STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
 FLOWS = frozenset({"flows", "threads"})
 TCP_STREAM = STREAM | FLOWS | {"nodelay", "congestion", "low_water", "mptcp"}
-TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst", "beside", "beside_rate"}
+TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst", "beside", "beside_rate", "one_way"}
 TCP_TRANSACTIONS = TRANSACTIONS | FLOWS | {"nodelay", "congestion", "mptcp"}
 
 

@@ -29,6 +29,7 @@ PLAIN: Mapping[str, str | int | None] = {
     "mptcp": False,
     "beside": None,
     "beside_rate": None,
+    "one_way": False,
     "rate": None,
     "flows": 1,
     "threads": 1,

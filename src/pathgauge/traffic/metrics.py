@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pathgauge.results.document import Better, Slice
+from pathgauge.results.latency import Timed
 from pathgauge.traffic.kind import FAIRNESS, LOAD, End, TestKind
 
 KIB = 1024
@@ -21,7 +22,7 @@ class Metric:
 
     `unit_of` is the unit for a pattern (service demand's differs). `judged` says from what its interval comes: `blocks`
     from each block's log-ratio, `sums` from sums over all blocks (ticks and rare events, which one block cannot tell),
-    `nothing` where no interval is claimed. `quantile` is set for those taken from latency histograms.
+    `nothing` where no interval is claimed. `quantile` is set for those taken from histograms of what is `timed`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Metric:
     summary: str
     terms: Terms | None = None
     quantile: float | None = None
+    timed: Timed = "transaction"
     judged: Literal["blocks", "sums", "nothing"] = "blocks"
     unit_of_transactions: str = ""
 
@@ -134,6 +136,11 @@ def _beside(row: Slice, kind: TestKind) -> tuple[float, float] | None:
     return (8.0 * (row.load_bytes_received or 0), row.load_seconds or 0.0) if known else None
 
 
+def _way(of: Literal["request", "response"], quantile: float, margin: float, words: str) -> Metric:
+    name = f"delay_{of}_p{100 * quantile:.0f}"
+    return Metric(name, "s", "lower", margin, words, quantile=quantile, timed=of, judged="sums")
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -147,6 +154,10 @@ METRICS: dict[str, Metric] = {
         Metric("latency_p99", "s", "lower", 0.10, "99th percentile of it", quantile=0.99, judged="sums"),
         Metric("latency_p999", "s", "lower", 0.10, "99.9th percentile of it", quantile=0.999, judged="sums"),
         Metric("latency_max", "s", "lower", 0.10, "the longest transaction", quantile=1.0, judged="nothing"),
+        _way("request", 0.5, 0.05, "median time of a request's way"),
+        _way("request", 0.99, 0.10, "99th percentile of it"),
+        _way("response", 0.5, 0.05, "median time of a response's way"),
+        _way("response", 0.99, 0.10, "99th percentile of it"),
         Metric("cpu_local", "CPU", "lower", 0.05, "run time of the client's process", _cpu("local")),
         Metric("cpu_remote", "CPU", "lower", 0.05, "run time of the server's process", _cpu("remote")),
         Metric("cpu_machine", "CPU", "lower", 0.05, "non-idle time of the machine", _cpu("machine"), judged="sums"),
