@@ -14,7 +14,7 @@ from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire
 from pathgauge.quantities import nearest, quoted
-from pathgauge.traffic import beside, best, flows, load, methods, ways
+from pathgauge.traffic import beside, best, flows, load, methods, tls, ways
 from pathgauge.traffic.kind import FAIRNESS, LOAD, WAY_METRICS, TestKind
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import DEFAULT_TESTS, TESTS
@@ -259,6 +259,7 @@ def _check_variants(request: Request, tests: Sequence[TestKind]) -> None:
             load.check(kind, parameters)
             flows.check(kind, parameters)
             ways.check(kind, parameters)
+            tls.check(kind, parameters)
             if kind.transport == "udp":
                 _check_datagrams(kind, parameters)
 

@@ -82,6 +82,7 @@ def examine(root: Path = ROOT) -> list[Finding]:
         findings.append(examine_shaping())
     findings.append(examine_cycles(root))
     findings.append(examine_congestion(root))
+    findings.append(examine_tls())
     findings.extend(examine_cpus(root))
     findings.extend(examine_disturbance(disturbance, virtualization(root)))
     findings.append(examine_taps(root))
@@ -199,6 +200,16 @@ def examine_congestion(root: Path = ROOT) -> Finding:
     if available is None:
         return Finding("congestion control", "warning", "those available are not known", "mount -t proc proc /proc")
     return Finding("congestion control", "ok", f"{', '.join(available.split())}; default {default or 'unknown'}")
+
+
+def examine_tls() -> Finding:
+    """Whether the kernel can encrypt."""
+    from pathgauge.endpoints.tls import why_none
+
+    reason = why_none()
+    if reason is None:
+        return Finding("TLS", "ok", "in the kernel: --tls")
+    return Finding("TLS", "missing", reason, "sudo modprobe tls")
 
 
 def examine_cpus(root: Path = ROOT) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic.beside import LOADS, NONE
 from pathgauge.traffic.flows import MOST_FLOWS, MOST_THREADS
 from pathgauge.traffic.methods import BEST, RECEIVE_METHODS, SEND_METHODS, WAITS
+from pathgauge.traffic.tls import CIPHERS, OFF
 
 if TYPE_CHECKING:
     from pathgauge.measuring.request import Request
@@ -316,6 +317,11 @@ def _beside(text: str) -> str | None:
     return name
 
 
+def _tls(text: str) -> str | None:
+    word = _word((OFF, *CIPHERS), "cipher", f"--tls {CIPHERS[0]}")(text)
+    return None if word == OFF else word
+
+
 def _quota(text: str) -> float:
     return quantities.parse_quota(text)
 
@@ -401,6 +407,10 @@ OPTIONS: dict[str, Option] = {
                    _busy_poll, _KERNEL),
         _parameter("realtime", "PRIORITY", "run both ends in real time (SCHED_FIFO), 1 to 99", _realtime, "off"),
         _parameter("mptcp", "", "use Multipath TCP", quantities.parse_switch, "off"),
+        replace(
+            _parameter("tls", "CIPHER", f"encrypt by the kernel's TLS: {', '.join(CIPHERS)}", _tls, OFF),
+            choices=lambda: (OFF, *CIPHERS),
+        ),
         replace(
             _parameter("beside", "TEST", "a stream that loads the path beside the transactions (latency under load)",
                        _beside, NONE),

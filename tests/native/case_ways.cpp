@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <span>
 
 #include "buffers.hpp"
 #include "cases.hpp"
@@ -32,8 +33,8 @@ std::uint64_t timed(const Slot &slot) {
 }
 
 std::uint64_t timed_from(const Slot &slot, std::uint64_t least) {
-  const auto first = slot.histogram.begin() + static_cast<std::ptrdiff_t>(pathgauge::histogram_index(least));
-  return std::accumulate(first, slot.histogram.end(), std::uint64_t{0});
+  const auto longer = std::span(slot.histogram).subspan(pathgauge::histogram_index(least));
+  return std::accumulate(longer.begin(), longer.end(), std::uint64_t{0});
 }
 
 Transfer apart(const Descriptor &socket, Wire wire, const Slot &peer, Slot *back = nullptr) {

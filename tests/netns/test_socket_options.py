@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pathgauge.endpoints.sockets import IPPROTO_MPTCP
+from pathgauge.endpoints.tls import why_none
 from pathgauge.errors import MissingFeature
 from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.arms import placed
@@ -19,7 +20,7 @@ from pathgauge.paths.types import WireSpec
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 from tests.conftest import Nobody
-from tests.netns.runs import QUICK
+from tests.netns.runs import QUICK, compare
 
 pytestmark = pytest.mark.netns
 
@@ -90,6 +91,15 @@ def test_real_time_takes_root_and_says_so(as_nobody: Nobody, nobody_python: Path
     assert done.returncode == 3
     assert "priority 5 of real time is not allowed here" in done.stderr
     assert "run as root" in done.stderr
+
+
+def test_tls_is_had_or_what_it_takes_is_said() -> None:
+    reason = why_none()
+    options = ("--test", "TCP_STREAM", "--tls", "aes-128-gcm", *BRIEF)
+    said = compare("host", "macvlan", *options, code=0 if reason is None else 3)
+    assert reason is None or said.stderr == (
+        "pathgauge: this kernel has no TLS\n  sudo modprobe tls, on a kernel that was built with CONFIG_TLS\n"
+    )
 
 
 def test_every_test_takes_the_time_to_poll(lab: Lab) -> None:

@@ -16,6 +16,7 @@ from pathgauge.endpoints.messages import (
     Done,
     Facts,
     Failed,
+    Keys,
     Prepare,
     SocketOptions,
     Work,
@@ -35,7 +36,14 @@ ORDERS: list[messages.Order] = [
         options=SocketOptions(buffer=131072, nodelay=True, congestion="cubic"),
         work=WORK,
     ),
-    Accept(slot=3, key=1, peer_address="198.18.0.2", peer_ports=[4712], work=WORK),
+    Accept(
+        slot=3,
+        key=1,
+        peer_address="198.18.0.2",
+        peer_ports=[4712],
+        work=WORK,
+        keys=Keys(cipher="aes-128-gcm", to_server=b"\0" * 28, to_client=b"\xff" * 28),
+    ),
     Describe(slot=2),
     Close(slots=[2, 3]),
 ]

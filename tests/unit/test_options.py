@@ -167,6 +167,12 @@ def test_none_means_not_given() -> None:
         ({"beside_rate": "1gbit", "test": "TCP_RR"}, "the rate of what runs beside"),
         ({"beside": "TCP_STREAM", "flows": 2, "test": "TCP_RR"}, "goes with one connection"),
         ({"beside": "TCP_STREAM", "copies": 2, "parallel": True, "test": "TCP_RR"}, "goes with one path at a time"),
+        ({"tls": "aes", "test": "TCP_RR"}, "no cipher 'aes'"),
+        ({"tls": "aes-128-gcm", "test": "UDP_RR"}, "UDP_RR does not heed tls"),
+        ({"tls": "aes-128-gcm", "test": "TCP_RR", "flows": 2}, "does not go with --flows"),
+        ({"tls": "aes-128-gcm", "test": "TCP_RR", "mptcp": True}, "does not go with --mptcp"),
+        ({"tls": "aes-256-gcm", "test": "TCP_STREAM", "send_method": "zerocopy"}, "with --send-method zerocopy"),
+        ({"tls": "aes-256-gcm", "test": "TCP_MAERTS", "receive_method": "discard"}, "with --receive-method discard"),
         ({"one_way": True, "test": "TCP_CRR"}, "TCP_CRR does not heed one-way"),
         ({"one_way": True, "test": "UDP_RR", "burst": 1}, "--burst has several in flight"),
         ({"one_way": True, "test": "TCP_RR", "flows": 2}, "--flows has several in flight"),
@@ -298,6 +304,12 @@ def test_a_stream_beside_is_a_parameter_whose_metric_comes_with_it() -> None:
     assert not {name for name in metrics if name.startswith("service_demand")}, "the load has its part in them"
     assert "load_goodput" not in ask("host", "macvlan", test="TCP_RR").kind(0).metrics
     assert needs(request) == Needs(loops=3, flows=1, connections=3)
+
+
+def test_a_cipher_is_a_parameter_like_any_other() -> None:
+    request = ask("host", vary="tls=off,aes-128-gcm,ChaCha20-Poly1305", test="TCP_STREAM", send_method="sendfile")
+    assert [variant.tls for variant in request.variants] == [None, "aes-128-gcm", "chacha20-poly1305"]
+    assert [is_plain(TESTS["TCP_RR"], variant) for variant in request.variants] == [True, False, False]
 
 
 def test_each_way_is_timed_where_that_is_asked_of_any_path_and_its_metrics_come_with_it() -> None:

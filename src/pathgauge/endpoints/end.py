@@ -17,7 +17,7 @@ from functools import partial
 
 from pathgauge import _native
 from pathgauge.child import told
-from pathgauge.endpoints import connections, messages, methods, realtime, sockets
+from pathgauge.endpoints import connections, messages, methods, realtime, sockets, tls
 from pathgauge.endpoints.messages import (
     Accept,
     Close,
@@ -100,6 +100,8 @@ class End:
                     sockets.require_multipath(each)
                 if order.greeting:
                     each.send(order.greeting)
+                if order.keys is not None:
+                    tls.encrypt(each, order.keys, "local")
         except BaseException:
             for each in made:
                 each.close()
@@ -123,7 +125,7 @@ class End:
             made[0].connect(peer)
             sockets.drain(made[0])
         else:
-            made = _accept_from(waiting, order.peer_ports, order.greeting)
+            made = _accept_from(waiting, order)
         ports = _ports(made)
         if order.work.loop == "accept":
             loop = partial(connections.answer, self.board, order.slot, waiting, order.work)
@@ -208,16 +210,18 @@ def _ports(made: list[socket.socket]) -> list[int]:
     return [each.getsockname()[1] for each in made]
 
 
-def _accept_from(listener: socket.socket, peer_ports: list[int], greeting: bytes) -> list[socket.socket]:
+def _accept_from(listener: socket.socket, order: Accept) -> list[socket.socket]:
     """The connections that come from the ports, or as many that say the greeting; any others are closed."""
     listener.settimeout(sockets.CONNECT_SECONDS)
-    wanted = set(peer_ports)
+    wanted = set(order.peer_ports)
     taken: list[socket.socket] = []
     try:
-        while len(taken) < len(peer_ports):
+        while len(taken) < len(order.peer_ports):
             made, peer = listener.accept()
-            if sockets.says(made, greeting) if greeting else peer[1] in wanted:
+            if sockets.says(made, order.greeting) if order.greeting else peer[1] in wanted:
                 taken.append(made)
+                if order.keys is not None:
+                    tls.encrypt(made, order.keys, "remote")
             else:
                 made.close()
     except BaseException:

@@ -25,6 +25,14 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     mptcp: bool = False
 
 
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one connection's TLS: the cipher by its option's name, and IV, key and salt of each direction in a row."""
+
+    cipher: str
+    to_server: bytes
+    to_client: bytes
+
+
 class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To the server: make the socket of `key` in a namespace and answer with its port (TCP listens, UDP is bound)."""
 
@@ -65,8 +73,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To the client: connect to the server's port from a namespace and start to work; answered with the own ports.
 
-    A `greeting` is the first thing it says, so that the server knows it wherever it seems to come from. So many `flows`
-    are connected; where they are to `gather` for one loop over all of them, it begins with the last of such orders.
+    A `greeting` is the first thing it says, so that the server knows it wherever it seems to come from. With `keys` all
+    that follows is encrypted. So many `flows` are connected; where they are to `gather` for one loop over all of them,
+    it begins with the last of such orders.
     """
 
     slot: int
@@ -79,6 +88,7 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     options: SocketOptions
     work: Work
     greeting: bytes = b""
+    keys: Keys | None = None
     flows: int = 1
     gather: bool = False
 
@@ -93,7 +103,8 @@ class Greet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Accept(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To the server: take the connections that come from the client's ports and start to work on them.
 
-    With a `greeting` those that say it, from wherever; answered with the port 0 where it has not come.
+    With a `greeting` those that say it, from wherever; answered with the port 0 where it has not come. With `keys` what
+    follows is encrypted.
     """
 
     slot: int
@@ -102,6 +113,7 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     peer_ports: list[int]
     work: Work
     greeting: bytes = b""
+    keys: Keys | None = None
     gather: bool = False
 
 

@@ -25,6 +25,7 @@ from pathgauge.endpoints.messages import (
     Work,
 )
 from pathgauge.endpoints.process import EndProcess
+from pathgauge.endpoints.tls import make_keys
 from pathgauge.errors import InternalError, MachineError
 from pathgauge.measuring.engine import Engine, MachineMoment
 from pathgauge.measuring.measured import Measured, Warmed
@@ -36,6 +37,7 @@ from pathgauge.results.latency import Histogram, Ways
 from pathgauge.traffic.kind import FAIRNESS, End, TestKind
 from pathgauge.traffic.methods import is_plain
 from pathgauge.traffic.parameters import Parameters
+from pathgauge.traffic.tls import is_encrypted
 from pathgauge.traffic.ways import timed_apart
 
 PAUSE, RUN = 0, 1
@@ -159,6 +161,7 @@ class EngineArm:
         """Connect so many of the flows, and let the loops begin if these are the last."""
         path = self.path
         family: Literal["ipv4", "ipv6"] = "ipv6" if self.parameters.ipv6 else "ipv4"
+        keys = make_keys(self.parameters.tls or "") if is_encrypted(self.kind, self.parameters) else None
         connect = Connect(
             slot=self.local,
             namespace=path.client_namespace,
@@ -170,6 +173,7 @@ class EngineArm:
             options=self._options("local"),
             work=self._work("local"),
             greeting=greeting,
+            keys=keys,
             flows=flows,
             gather=gather,
         )
@@ -181,6 +185,7 @@ class EngineArm:
             peer_ports=own,
             work=self._work("remote"),
             greeting=greeting,
+            keys=keys,
             gather=gather,
         )
         for _ in range(GREETINGS):

@@ -16,7 +16,7 @@ from pathgauge.measuring.arms import AnyArm
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.request import Request
 from pathgauge.results.document import Picked, Slice, Tried
-from pathgauge.traffic import best, methods
+from pathgauge.traffic import best, methods, tls
 from pathgauge.traffic.best import Way
 from pathgauge.traffic.kind import TestKind
 from pathgauge.traffic.methods import BEST
@@ -115,6 +115,7 @@ class _Pilot:
         try:
             for parameters in trial.variants:
                 methods.check(self.kind, parameters)
+                tls.check(self.kind, parameters)
             row = _slice(arms_of.build(trial, self.engine, self.kind)[self.place], seconds)
         except (UserError, MissingFeature, EndDied) as error:
             return Tried(parameters=shown, goodput=None, reason=str(error))

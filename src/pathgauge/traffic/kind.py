@@ -93,9 +93,9 @@ PLACEMENT = frozenset(
 CONNECTIONS = PLACEMENT
 STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
 FLOWS = frozenset({"flows", "threads"})
-TCP_STREAM = STREAM | FLOWS | {"nodelay", "congestion", "low_water", "mptcp"}
+TCP_STREAM = STREAM | FLOWS | {"nodelay", "congestion", "low_water", "mptcp", "tls"}
 TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst", "beside", "beside_rate", "one_way"}
-TCP_TRANSACTIONS = TRANSACTIONS | FLOWS | {"nodelay", "congestion", "mptcp"}
+TCP_TRANSACTIONS = TRANSACTIONS | FLOWS | {"nodelay", "congestion", "mptcp", "tls"}
 
 
 def udp_payload(mtu: int, *, ipv6: bool) -> int:

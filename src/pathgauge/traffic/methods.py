@@ -30,6 +30,7 @@ PLAIN: Mapping[str, str | int | None] = {
     "beside": None,
     "beside_rate": None,
     "one_way": False,
+    "tls": None,
     "rate": None,
     "flows": 1,
     "threads": 1,

@@ -9,9 +9,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     Sizes and buffers in bytes, quotas in CPUs, `burst` in requests beyond the one awaited, `rate` in bit/s or
     transactions/s, `busy_poll` in us, `realtime` a priority of SCHED_FIFO. Of `flows` connections a loop in each of
     `threads` serves as many, at either end. `beside` is the test whose stream loads the path, at most `beside_rate`
-    bit/s; `one_way`: each way of a transaction is timed apart. `local` is the client's end, `remote` the server's, as
-    in netperf. The field names, with `-` for `_`, are the option names of the command line and the keys of `--vary` and
-    `--set`.
+    bit/s; `one_way`: each way of a transaction is timed apart; `tls` a cipher. `local` is the client's end, `remote`
+    the server's, as in netperf. The field names, with `-` for `_`, are the option names of the command line and the
+    keys of `--vary` and `--set`.
     """
 
     send_size: int | None = None
@@ -42,3 +42,4 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     beside: str | None = None
     beside_rate: float | None = None
     one_way: bool = False
+    tls: str | None = None
