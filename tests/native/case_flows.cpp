@@ -118,7 +118,7 @@ void pauses() {
   for (int round = 0; round < 20; ++round) {
     require(wait_state(lot.desk[0], State::paused, 10), "it pauses");
     const std::uint64_t before = lot.desk[0].transactions.load();
-    require(before == lot.desk[1].transactions.load(), "with nothing under way");
+    await([&] { return lot.desk[1].transactions.load() == before; }, "with nothing under way");
     give_order(lot.desk[0], Order::run);
     await([&] { return lot.desk[0].transactions.load() > before + 50; }, "it runs");
     std::uint32_t edge = 0;
