@@ -20,12 +20,14 @@
 #include "board.hpp"
 #include "buffers.hpp"
 #include "connections.hpp"
+#include "connector.hpp"
 #include "cost.hpp"
 #include "flows.hpp"
 #include "loops.hpp"
 #include "meter.hpp"
 #include "methods.hpp"
 #include "relay.hpp"
+#include "storm.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -40,6 +42,7 @@ using pathgauge::Edge;
 using pathgauge::Flows;
 using pathgauge::Order;
 using pathgauge::OwnCost;
+using pathgauge::Places;
 using pathgauge::Slot;
 using pathgauge::SocketOption;
 using pathgauge::State;
@@ -234,6 +237,13 @@ void bind_what_moves(nb::module_ &module) {
             new (made) Flows(sockets, board.flows(slot));
           },
           "board"_a, "slot"_a, "sockets"_a, nb::keep_alive<1, 2>());
+  nb::class_<Places>(module, "Places")
+      .def(
+          "__init__",
+          [](Places *made, const Board &board, std::size_t slot, std::size_t count) {
+            new (made) Places(count, board.flows(slot));
+          },
+          "board"_a, "slot"_a, "count"_a, nb::keep_alive<1, 2>());
   nb::class_<ConnectPlan>(module, "ConnectPlan")
       .def(
           "__init__",
@@ -243,6 +253,44 @@ void bind_what_moves(nb::module_ &module) {
           },
           nb::kw_only(), "local"_a, "remote"_a, "port"_a, "low"_a = 0, "high"_a = 0,
           "options"_a = std::vector<std::tuple<int, int, int>>{});
+}
+
+void bind_connecting_loops(nb::module_ &module) {
+  module.def(
+      "connect_transact",
+      [](const Board &board, std::size_t slot, const Transfer &transfer, const ConnectPlan &plan, Buffers *questions,
+         Buffers *answers) {
+        Slot &chosen = board.slot(slot);
+        const nb::gil_scoped_release unlocked;
+        return pathgauge::connect_transact(chosen, transfer, plan, questions, answers);
+      },
+      "board"_a, "slot"_a, "transfer"_a, "plan"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
+  module.def(
+      "accept_transact",
+      [](const Board &board, std::size_t slot, const Transfer &transfer, Buffers *questions, Buffers *answers) {
+        Slot &chosen = board.slot(slot);
+        const nb::gil_scoped_release unlocked;
+        return pathgauge::accept_transact(chosen, transfer, questions, answers);
+      },
+      "board"_a, "slot"_a, "transfer"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
+  module.def(
+      "connect_many",
+      [](const Board &board, std::size_t slot, const Transfer &transfer, const ConnectPlan &plan, Places &places,
+         Buffers *questions, Buffers *answers) {
+        Slot &chosen = board.slot(slot);
+        const nb::gil_scoped_release unlocked;
+        return pathgauge::connect_many(chosen, transfer, plan, places, questions, answers);
+      },
+      "board"_a, "slot"_a, "transfer"_a, "plan"_a, "places"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
+  module.def(
+      "accept_many",
+      [](const Board &board, std::size_t slot, const Transfer &transfer, Places &places, Buffers *questions,
+         Buffers *answers) {
+        Slot &chosen = board.slot(slot);
+        const nb::gil_scoped_release unlocked;
+        return pathgauge::accept_many(chosen, transfer, places, questions, answers);
+      },
+      "board"_a, "slot"_a, "transfer"_a, "places"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
 }
 
 void bind_loops(nb::module_ &module) {
@@ -306,23 +354,6 @@ void bind_loops(nb::module_ &module) {
   };
   many_exchange("request_flows", &pathgauge::request_flows);
   many_exchange("respond_flows", &pathgauge::respond_flows);
-  module.def(
-      "connect_transact",
-      [](const Board &board, std::size_t slot, const Transfer &transfer, const ConnectPlan &plan, Buffers *questions,
-         Buffers *answers) {
-        Slot &chosen = board.slot(slot);
-        const nb::gil_scoped_release unlocked;
-        return pathgauge::connect_transact(chosen, transfer, plan, questions, answers);
-      },
-      "board"_a, "slot"_a, "transfer"_a, "plan"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
-  module.def(
-      "accept_transact",
-      [](const Board &board, std::size_t slot, const Transfer &transfer, Buffers *questions, Buffers *answers) {
-        Slot &chosen = board.slot(slot);
-        const nb::gil_scoped_release unlocked;
-        return pathgauge::accept_transact(chosen, transfer, questions, answers);
-      },
-      "board"_a, "slot"_a, "transfer"_a, "questions"_a = nb::none(), "answers"_a = nb::none());
 }
 
 void bind_cost(nb::module_ &module) {
@@ -347,6 +378,7 @@ NB_MODULE(_native, module) {
   bind_board(module);
   bind_what_moves(module);
   bind_loops(module);
+  bind_connecting_loops(module);
   bind_cost(module);
   module.def(
       "relay",

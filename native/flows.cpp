@@ -4,23 +4,17 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <stdexcept>
 #include <system_error>
+#include <tuple>
 
 #include "meter.hpp"
 
 namespace pathgauge {
-namespace {
 
-constexpr int idle_milliseconds = 100;  // how often a loop with nothing to do looks at its deadline
-
-// One call that sends of the message at hand: `again` where some of it is left.
-Outcome push(Meter &meter, Flow &flow, Buffers &buffers) {
+Outcome send_part(Meter &meter, Flow &flow, Buffers &buffers) {
   const std::size_t left = buffers.size() - flow.done;
   const ssize_t part = send(flow.fd, buffers.current() + flow.done, left, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (part < 0 && !is_timeout(errno)) {
@@ -36,8 +30,7 @@ Outcome push(Meter &meter, Flow &flow, Buffers &buffers) {
   return whole ? Outcome::done : Outcome::again;
 }
 
-// One call that receives of the message at hand.
-Outcome pull(Meter &meter, Flow &flow, Buffers &buffers) {
+Outcome receive_part(Meter &meter, Flow &flow, Buffers &buffers) {
   const std::size_t left = buffers.size() - flow.done;
   const ssize_t part = recv(flow.fd, buffers.current() + flow.done, left, MSG_DONTWAIT);
   if (part == 0) {
@@ -52,6 +45,8 @@ Outcome pull(Meter &meter, Flow &flow, Buffers &buffers) {
   flow.done = whole ? 0 : flow.done + come;
   return whole ? Outcome::done : Outcome::again;
 }
+
+namespace {
 
 class Requesters {
  public:
@@ -77,7 +72,7 @@ class Requesters {
     if (flow.sends) {
       return send_on(flow);
     }
-    const Outcome outcome = pull(meter_, flow, answers_);
+    const Outcome outcome = receive_part(meter_, flow, answers_);
     if (outcome != Outcome::done) {
       return outcome;
     }
@@ -101,7 +96,7 @@ class Requesters {
   }
 
   Outcome send_on(Flow &flow) {
-    const Outcome outcome = push(meter_, flow, questions_);
+    const Outcome outcome = send_part(meter_, flow, questions_);
     flow.sends = outcome == Outcome::again;
     flows_.look_for_room(flow, flow.sends);
     return outcome;
@@ -117,13 +112,13 @@ class Requesters {
 // A request that is whole is answered at once, and the flow reads on when the answer has gone.
 Outcome answer(Meter &meter, Flows &flows, Flow &flow, Buffers &questions, Buffers &answers) {
   if (!flow.sends) {
-    const Outcome outcome = pull(meter, flow, questions);
+    const Outcome outcome = receive_part(meter, flow, questions);
     if (outcome != Outcome::done) {
       return outcome;
     }
     flow.sends = true;
   }
-  const Outcome outcome = push(meter, flow, answers);
+  const Outcome outcome = send_part(meter, flow, answers);
   flow.sends = outcome == Outcome::again;
   flows.look_for_room(flow, flow.sends);
   if (outcome == Outcome::done) {
@@ -135,54 +130,33 @@ Outcome answer(Meter &meter, Flows &flows, Flow &flow, Buffers &questions, Buffe
 
 }  // namespace
 
-Flows::Flows(const std::vector<int> &sockets, std::span<std::uint64_t> edges)
-    : counts_(sockets.size()), edges_(edges), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-  if (epoll_ < 0) {
-    throw std::system_error(errno, std::generic_category(), "epoll");
-  }
-  if (sockets.empty() || edges.size() < 2 * (sockets.size() + 1)) {
-    close(epoll_);
-    throw std::out_of_range("the board has no room for so many flows");
-  }
+Flows::Flows(const std::vector<int> &sockets, std::span<std::uint64_t> edges) : shares_(sockets.size(), edges) {
   flows_.reserve(sockets.size());
   for (const int socket : sockets) {
-    Flow &flow = flows_.emplace_back(Flow{.fd = socket, .place = static_cast<std::uint32_t>(flows_.size())});
-    epoll_event wanted{.events = EPOLLIN, .data = {.u32 = flow.place}};
-    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &wanted) != 0) {
-      const int error = errno;
-      close(epoll_);
-      throw std::system_error(error, std::generic_category(), "epoll");
+    const Flow &flow = flows_.emplace_back(Flow{.fd = socket, .place = static_cast<std::uint32_t>(flows_.size())});
+    if (!watch_.add(socket, EPOLLIN, flow.place)) {
+      throw std::system_error(errno, std::generic_category(), "epoll");
     }
   }
 }
-
-Flows::~Flows() { close(epoll_); }
 
 void Flows::look_for_room(Flow &flow, bool wanted) const {
   if (flow.wants_room != wanted) {
     flow.wants_room = wanted;
-    epoll_event event{.events = wanted ? EPOLLOUT : EPOLLIN, .data = {.u32 = flow.place}};
-    epoll_ctl(epoll_, EPOLL_CTL_MOD, flow.fd, &event);
+    std::ignore = watch_.change(flow.fd, wanted ? EPOLLOUT : EPOLLIN, flow.place);
   }
 }
 
-int Flows::wait(bool spin) {
-  const int ready = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), spin ? 0 : idle_milliseconds);
-  return ready < 0 && errno == EINTR ? 0 : ready;
-}
-
 void Flows::publish(std::uint32_t edge) const {
-  const std::size_t each = edges_.size() / 2;
-  const std::span<std::uint64_t> place = edges_.subspan((edge + 1) % 2 * each, each);
-  std::ranges::copy(counts_, place.begin() + 1);
-  place.front() = 0;
+  std::uint64_t retransmits = 0;
   for (const Flow &flow : sending_ ? std::span(flows_) : std::span<const Flow>()) {
     tcp_info info{};
     socklen_t size = sizeof(info);
     if (getsockopt(flow.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
-      place.front() += info.tcpi_total_retrans;
+      retransmits += info.tcpi_total_retrans;
     }
   }
+  shares_.publish(edge, retransmits);
 }
 
 int send_flows(Slot &slot, const Transfer &transfer, Flows &flows, Buffers &buffers) {
@@ -197,7 +171,7 @@ int send_flows(Slot &slot, const Transfer &transfer, Flows &flows, Buffers &buff
         return Outcome::again;
       }
       const std::size_t before = flow.done;
-      const Outcome sent = push(meter, flow, buffers);
+      const Outcome sent = send_part(meter, flow, buffers);
       flows.count(flow, (sent == Outcome::done ? buffers.size() : flow.done) - before);
       return sent;
     });

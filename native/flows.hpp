@@ -1,9 +1,6 @@
 // Many connections in one thread: the loops over sockets that are ready or not, and what each of them has done.
 #pragma once
 
-#include <sys/epoll.h>
-
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,6 +10,7 @@
 #include "buffers.hpp"
 #include "exchange.hpp"
 #include "loops.hpp"
+#include "many.hpp"
 
 namespace pathgauge {
 
@@ -32,14 +30,14 @@ class Flows final : public Many {
  public:
   // Throws std::system_error, std::out_of_range for none of them or too little room.
   Flows(const std::vector<int> &sockets, std::span<std::uint64_t> edges);
-  ~Flows();
+  ~Flows() = default;
   Flows(const Flows &) = delete;
   Flows &operator=(const Flows &) = delete;
   Flows(Flows &&) = delete;
   Flows &operator=(Flows &&) = delete;
 
   [[nodiscard]] std::span<Flow> all() { return flows_; }
-  void count(const Flow &flow, std::uint64_t amount) { counts_[flow.place] += amount; }
+  void count(const Flow &flow, std::uint64_t amount) { shares_.add(flow.place, amount); }
   void look_for_room(Flow &flow, bool wanted) const;
   void count_retransmits() { sending_ = true; }
 
@@ -47,35 +45,22 @@ class Flows final : public Many {
   // until one of them fails or is closed.
   template <typename Act>
   Outcome serve(Meter &meter, const Transfer &transfer, Act act) {
-    const int ready = wait(transfer.spin && meter.order() == Order::run);
-    if (ready < 0) {
-      meter.look();
-      return Outcome::failed;
-    }
-    for (const epoll_event &event : std::span(events_).first(static_cast<std::size_t>(ready))) {
-      const Outcome outcome = act(flows_[event.data.u32]);
-      if (outcome == Outcome::failed || outcome == Outcome::closed) {
-        return outcome;
-      }
-      meter.look();
-    }
-    meter.look();
-    return Outcome::done;
+    return watch_.serve(meter, transfer.spin && meter.order() == Order::run,
+                        [&](std::uint32_t place) { return act(flows_[place]); });
   }
 
   void publish(std::uint32_t edge) const override;
 
  private:
-  static constexpr std::size_t most_events = 128;
-  int wait(bool spin);
-
+  Shares shares_;
   std::vector<Flow> flows_;
-  std::vector<std::uint64_t> counts_;
-  std::span<std::uint64_t> edges_;
-  std::array<epoll_event, most_events> events_{};
-  int epoll_ = -1;
+  Watch watch_;
   bool sending_ = false;
 };
+
+// One call that sends, or receives, of the message at hand: `again` where some of it is left.
+[[nodiscard]] Outcome send_part(Meter &meter, Flow &flow, Buffers &buffers);
+[[nodiscard]] Outcome receive_part(Meter &meter, Flow &flow, Buffers &buffers);
 
 // As the loops of one connection (loops.hpp); a sender sends one message at a time on each flow that has room, a
 // requester has one request under way on each. A flow that is closed ends the loop.

@@ -104,6 +104,13 @@ class Flows:
 
     def __init__(self, board: Board, slot: int, sockets: list[int]) -> None: ...
 
+class Places:
+    """Room for `count` connections under way at once, for one loop that makes or accepts them. IndexError for none, or
+    more than the board's slots have room for.
+    """
+
+    def __init__(self, board: Board, slot: int, count: int) -> None: ...
+
 class ConnectPlan:
     """Where connections come from and go to: numeric addresses of one family, local ports from `low` to `high` in turn
     (0: the kernel's choice), options as (level, name, value). ValueError for anything else.
@@ -177,6 +184,23 @@ def connect_transact(
 ) -> int: ...
 def accept_transact(
     board: Board, slot: int, transfer: Transfer, questions: Buffers | None = None, answers: Buffers | None = None
+) -> int: ...
+def connect_many(
+    board: Board,
+    slot: int,
+    transfer: Transfer,
+    plan: ConnectPlan,
+    places: Places,
+    questions: Buffers | None = None,
+    answers: Buffers | None = None,
+) -> int: ...
+def accept_many(
+    board: Board,
+    slot: int,
+    transfer: Transfer,
+    places: Places,
+    questions: Buffers | None = None,
+    answers: Buffers | None = None,
 ) -> int: ...
 
 class OwnCost:

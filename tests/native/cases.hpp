@@ -18,6 +18,7 @@ struct Case {
 [[nodiscard]] std::vector<Case> exchange_cases();
 [[nodiscard]] std::vector<Case> connection_cases();
 [[nodiscard]] std::vector<Case> flow_cases();
+[[nodiscard]] std::vector<Case> storm_cases();
 [[nodiscard]] std::vector<Case> relay_cases();
 [[nodiscard]] std::vector<Case> hostile_cases();
 [[nodiscard]] std::vector<Case> many_cases();

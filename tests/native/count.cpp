@@ -22,6 +22,7 @@
 #include "flows.hpp"
 #include "methods.hpp"
 #include "relay.hpp"
+#include "storm.hpp"
 
 namespace {
 
@@ -168,6 +169,27 @@ std::uint64_t count_flows(std::size_t slot, Mine mine, Theirs theirs) {
   return done.transactions.load() + (counted_in_bytes(mine) ? done.messages_sent + done.messages_received : 0);
 }
 
+// As count_connections, with eight of them under way at once.
+std::uint64_t count_storm(const How &how, bool connects) {
+  constexpr std::size_t places = 8;
+  const Desk desk(2, places);
+  const trial::Descriptor listener = trial::listening();
+  std::array<Buffers, 4> rings{Buffers({.size = message}), Buffers({.size = message}), Buffers({.size = message}),
+                               Buffers({.size = message})};
+  const auto ring = [&](std::size_t place) { return how.exchange ? &rings.at(place) : nullptr; };
+  const auto plan = pathgauge::make_connect_plan("127.0.0.1", "127.0.0.1", port_of(listener), 0, 0, {});
+  keep_awake(listener);
+  pathgauge::Places calls(places, desk.flows(0));
+  pathgauge::Places takes(places, desk.flows(1));
+  Transfer all = over(listener, Wire::tcp);
+  all.limit = messages;
+  give_order(desk[0], Order::run);
+  Job accepts(desk[1], [&] { return accept_many(desk[1], all, takes, ring(0), ring(1)); });
+  Job asks(desk[0], [&] { return connect_many(desk[0], all, plan, calls, ring(2), ring(3)); });
+  trial::require(asks.finish() == 0 && accepts.finish() == 0, "both come to their limit");
+  return desk[connects ? 0 : 1].transactions.load();
+}
+
 std::uint64_t count_relay() {
   trial::Pair left = trial::packets(1 << 20);
   const trial::Pair right = trial::packets(1 << 20);
@@ -232,6 +254,10 @@ const std::array<Counted, 32> &all_counted() {
       {"receive_flows-8", [] { return count_flows(1, &pathgauge::receive_flows, &pathgauge::send_flows); }},
       {"request_flows-8", [] { return count_flows(0, &pathgauge::request_flows, &pathgauge::respond_flows); }},
       {"respond_flows-8", [] { return count_flows(1, &pathgauge::respond_flows, &pathgauge::request_flows); }},
+      {"connect_many-crr", [] { return count_storm({}, true); }},
+      {"connect_many-cc", [] { return count_storm({.exchange = false}, true); }},
+      {"accept_many-crr", [] { return count_storm({}, false); }},
+      {"accept_many-cc", [] { return count_storm({.exchange = false}, false); }},
       {"relay-packets", [] { return count_relay(); }},
   }};
   return all;

@@ -1,5 +1,6 @@
 #include "ends.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -147,6 +148,8 @@ std::uint16_t port_of(const Descriptor &socket) {
   std::memcpy(&four, &address.storage, sizeof(four));
   return ntohs(four.sin_port);
 }
+
+void keep_awake(const Descriptor &socket) { check(fcntl(socket.get(), F_SETFL, O_NONBLOCK), "fcntl"); }
 
 void limit_wait(const Descriptor &socket, unsigned milliseconds) {
   const timeval limit{.tv_sec = milliseconds / 1000, .tv_usec = static_cast<suseconds_t>(milliseconds) % 1000 * 1000};

@@ -49,6 +49,8 @@ void allow(const Descriptor &socket, int level, int option, int value);
 [[nodiscard]] Descriptor listening(bool ipv6 = false);
 [[nodiscard]] std::uint16_t port_of(const Descriptor &socket);
 
+void keep_awake(const Descriptor &socket);  // no call of it blocks
+
 // Lets sends and receives sleep no longer than that.
 void limit_wait(const Descriptor &socket, unsigned milliseconds);
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "native"
 TOOLS = Path(sys.executable).parent
 SECONDS = 300
-HEADERS = ("loops.hpp", "methods.hpp", "connections.hpp", "flows.hpp", "relay.hpp")
+HEADERS = ("loops.hpp", "methods.hpp", "connections.hpp", "flows.hpp", "storm.hpp", "relay.hpp")
 
 # Whatever a sanitizer reports ends the driver with another status than 0.
 OPTIONS = {
@@ -59,6 +59,10 @@ MOST = {
     "receive_flows-8": 200,
     "request_flows-8": 455,
     "respond_flows-8": 400,
+    "connect_many-crr": 875,
+    "connect_many-cc": 600,
+    "accept_many-crr": 810,
+    "accept_many-cc": 425,
     "relay-packets": 790,
 }
 

@@ -16,11 +16,11 @@ PAUSED, RUNNING, ENDED = 1, 2, 3
 
 
 @contextmanager
-def board_of_two() -> Iterator[_native.Board]:
+def board_of_two(flows: int = 0) -> Iterator[_native.Board]:
     """A board with a slot for each end."""
     memory = os.memfd_create("test")
-    os.ftruncate(memory, _native.Board.bytes(2))
-    yield _native.Board(memory, 2)
+    os.ftruncate(memory, _native.Board.bytes(2, flows))
+    yield _native.Board(memory, 2, flows)
     os.close(memory)
 
 

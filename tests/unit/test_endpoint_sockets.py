@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import struct
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -41,6 +42,27 @@ def test_a_time_to_poll_that_is_refused() -> None:
         sockets.apply(refusing(errno.EPERM), "udp", SocketOptions(busy_poll=70))
     with pytest.raises(MissingFeature, match="polls for no socket: Protocol not available"):
         sockets.apply(refusing(errno.ENOPROTOOPT), "udp", SocketOptions(busy_poll=70))
+
+
+def test_a_listener_has_room_for_all_that_come_at_once() -> None:
+    for at_once in (1, 1000):
+        with socket.socket() as made:
+            made.bind(("127.0.0.1", 0))
+            sockets.listen(made, at_once)
+            clients = [socket.socket() for _ in range(min(at_once, 300))]
+            for client in clients:
+                client.settimeout(0.5)  # one that found no room would ask again after a second
+                client.connect(made.getsockname())
+                client.close()
+
+
+def test_a_listener_that_the_kernel_gives_less_room_is_told() -> None:
+    most = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        with pytest.raises(UserError, match=f"do not fit a listener's queue of {most}") as raised:
+            sockets.listen(made, most + 1)
+        assert "--threads 2" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize("flags", [1, 3])

@@ -32,6 +32,7 @@ def test_threads_have_as_many_flows_as_each_other(threads: int, more: int) -> No
         ("TCP_MAERTS", {"flows": 2, "receive_method": "splice"}, "receive-method"),
         ("TCP_RR", {"flows": 2, "burst": 1}, "burst"),
         ("TCP_BIDIR", {"flows": 2, "rate": 1e9}, "rate"),
+        ("TCP_CRR", {"flows": 2, "rate": 1000.0}, "rate"),
         ("TCP_STREAM", {"flows": 4, "threads": 2, "remote_quota": 0.5}, "quota"),
     ],
 )
@@ -43,6 +44,7 @@ def test_what_many_flows_do_not_go_with(test: str, given_: dict[str, object], sa
 def test_what_they_go_with() -> None:
     flows.check(TESTS["TCP_RR"], Parameters(flows=2, send_method="sendfile", wait="spin"))  # RR heeds no send method
     flows.check(TESTS["UDP_RR"], Parameters(flows=2, burst=3))  # it heeds no flows
+    flows.check(TESTS["TCP_CC"], Parameters(flows=2, burst=3))  # it heeds no burst
     flows.check(TESTS["TCP_BIDIR"], Parameters(flows=20_000, threads=64))
 
 
@@ -62,6 +64,7 @@ def pairs(arguments: tuple[str, ...]) -> dict[str, list[str]]:
         (("test", "TCP_STREAM", "vary", "flows=8,1000,10000"), ("host",), arms.Needs(3, 10_000, 11_008)),
         (("test", "TCP_BIDIR", "set", "macvlan.flows=5"), ("host", "macvlan"), arms.Needs(4, 5, 12)),
         (("test", "TCP_RR", "copies", "3", "parallel", "on", "flows", "2"), ("host", "macvlan"), arms.Needs(6, 2, 12)),
+        (("test", "TCP_CRR", "flows", "10", "threads", "4"), ("host", "macvlan"), arms.Needs(8, 3, 20)),
         (("test", "UDP_RR", "copies", "3"), ("host", "macvlan"), arms.Needs(2, 1, 2)),
     ],
 )
@@ -100,6 +103,9 @@ def test_a_board_has_room_for_its_flows_alone(board: _native.Board) -> None:
         _native.Flows(board, 0, [0, 0, 0, 0])
     with pytest.raises(IndexError):
         _native.Flows(board, 0, [])
+    for count in (0, 4):
+        with pytest.raises(IndexError):
+            _native.Places(board, 0, count)
     with pytest.raises(RuntimeError, match="epoll"):
         _native.Flows(board, 0, [-1])
     for slots, most in ((1, 2**21), (2**21, 1)):

@@ -23,13 +23,22 @@ def ask(board: _native.Board, order: Connect) -> None:
         port=order.peer_port,
         options=_options(order.options, ipv6=order.ipv6),
     )
-    _native.connect_transact(board, order.slot, _transfer(NO_SOCKET, order.work), plan, *_buffers(order.work))
+    transfer, buffers = _transfer(NO_SOCKET, order.work), _buffers(order.work)
+    if order.work.at_once == 1:
+        _native.connect_transact(board, order.slot, transfer, plan, *buffers)
+    else:
+        places = _native.Places(board, order.slot, order.work.at_once)
+        _native.connect_many(board, order.slot, transfer, plan, places, *buffers)
 
 
 def answer(board: _native.Board, slot: int, listener: socket.socket, work: Work) -> None:
     """Accept, answer and close, again and again."""
-    os.set_blocking(listener.fileno(), True)
-    _native.accept_transact(board, slot, _transfer(listener.fileno(), work), *_buffers(work))
+    transfer, buffers = _transfer(listener.fileno(), work), _buffers(work)
+    os.set_blocking(listener.fileno(), work.at_once == 1)
+    if work.at_once == 1:
+        _native.accept_transact(board, slot, transfer, *buffers)
+    else:
+        _native.accept_many(board, slot, transfer, _native.Places(board, slot, work.at_once), *buffers)
 
 
 def _transfer(descriptor: int, work: Work) -> _native.Transfer:

@@ -82,7 +82,7 @@ class End:
         made = sockets.make(order.namespace, order.transport, ipv6=order.ipv6, options=order.options)
         made.bind((order.address, 0))
         if order.transport == "tcp":
-            made.listen(sockets.BACKLOG)
+            sockets.listen(made, order.at_once)
         self.waiting[order.key] = made, order.transport
         return Done(ports=_ports([made]))
 

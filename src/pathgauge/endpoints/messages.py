@@ -34,7 +34,9 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """To the server: make the socket of `key` in a namespace and answer with its port (TCP listens, UDP is bound)."""
+    """To the server: make the socket of `key` in a namespace and answer with its port (TCP listens, UDP is bound). So
+    many connections that come `at_once` must find room in a listener's queue.
+    """
 
     key: int
     namespace: int
@@ -42,6 +44,7 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ipv6: bool
     address: str
     options: SocketOptions
+    at_once: int = 1
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -50,8 +53,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reader waits, by the options' names for it; `low_water`: so many bytes wake one that sleeps; `ahead`: so many
     requests beyond the one awaited are in flight; `rate`: so many transactions, or bits of a stream, are started in a
     second. `peer` is the other end's slot where each way of a transaction is timed apart, `back` that in which a
-    requester keeps the responses' times. `connect` and `accept` make a connection for each transaction; with sizes of 0
-    nothing is sent.
+    requester keeps the responses' times. `connect` and `accept` make a connection for each transaction, so many of
+    them `at_once`; with sizes of 0 nothing is sent.
     """
 
     loop: Literal["send", "receive", "request", "respond", "connect", "accept"]
@@ -68,6 +71,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     rate: float | None = None
     peer: int | None = None
     back: int | None = None
+    at_once: int = 1
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):

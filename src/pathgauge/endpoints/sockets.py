@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Literal
 
 from pathgauge.counters.connection import read_memory, socket_settings
+from pathgauge.counters.tcp_info import READ_SIZE, decode
 from pathgauge.endpoints.messages import Facts, SocketOptions
 from pathgauge.errors import MachineError, MissingFeature, MissingPrivilege, UserError
 from pathgauge.paths.namespaces import CLONE_NEWNET, setns
@@ -85,6 +86,19 @@ def connect(made: socket.socket, address: str, peer: tuple[str, int], *, many: b
             f"the path from {address} to {peer[0]} does not connect: {error.strerror or error}",
             hint="no route back, or a firewall? see with ping, from inside: pathgauge lab exec, ip netns exec",
         ) from error
+
+
+def listen(made: socket.socket, at_once: int) -> None:
+    """Listen with room for so many connections that wait to be accepted: the kernel drops what finds none, and its
+    client asks again a second later. Raises UserError where the kernel gives less.
+    """
+    made.listen(max(BACKLOG, at_once))
+    room = decode(made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, READ_SIZE)).sacked  # as a listener has it
+    if room is not None and room < at_once:
+        raise UserError(
+            f"{at_once} connections at once do not fit a listener's queue of {room} (net.core.somaxconn)",
+            hint=f"--flows {room}, or --threads {-(-at_once // room)}: each thread has a listener of its own",
+        )
 
 
 def require_multipath(made: socket.socket) -> None:

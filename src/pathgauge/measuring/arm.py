@@ -73,7 +73,8 @@ class EngineArm:
     """One path with one test's parameters, over the native engine. `index` is its place on the board.
 
     Where the path has `copies` (it is the first of them), each connection goes by another, and the rest are idle. One
-    loop at each end serves all `flows`, which are connections between the same addresses.
+    loop at each end serves all `flows`, which are connections between the same addresses; of a test whose transactions
+    are connections, so many are under way at once.
     """
 
     engine: Engine
@@ -115,6 +116,10 @@ class EngineArm:
     def _slots(self) -> list[int]:
         return [slot for slot in (self.local, self.remote, self.back) if slot is not None]
 
+    @property
+    def _at_once(self) -> int:
+        return self.flows if self.kind.connects else 1
+
     def _options(self, end: End) -> SocketOptions:
         given = self.parameters
         return SocketOptions(
@@ -127,7 +132,7 @@ class EngineArm:
         )
 
     def _work(self, end: End) -> Work:
-        made = work(self.kind, self.parameters, end)
+        made = work(self.kind, self.parameters, end, self._at_once)
         if self.back is None:
             return made
         peer = self.passive if end == self.kind.active else self.active
@@ -151,11 +156,13 @@ class EngineArm:
                 ipv6=self.parameters.ipv6,
                 address=path.server_addresses[family],
                 options=self._options("remote"),
+                at_once=self._at_once,
             )
             (self.port,) = _ports(remote.order(prepare))
-        for first in range(0, self.flows, FLOWS_AT_ONCE):
-            some = min(FLOWS_AT_ONCE, self.flows - first)
-            self._join(local, remote, greeting, some, gather=first + some < self.flows)
+        lasting = 1 if self.kind.connects else self.flows
+        for first in range(0, lasting, FLOWS_AT_ONCE):
+            some = min(FLOWS_AT_ONCE, lasting - first)
+            self._join(local, remote, greeting, some, gather=first + some < lasting)
 
     def _join(self, local: EndProcess, remote: EndProcess, greeting: bytes, flows: int, *, gather: bool) -> None:
         """Connect so many of the flows, and let the loops begin if these are the last."""
@@ -210,12 +217,16 @@ class EngineArm:
 
     def warm(self, seconds: float) -> Warmed:
         """Run uncounted."""
-        board = self.engine.board
-        before, start = board.live(self.passive), time.monotonic()
+        before, start = self.came, time.monotonic()
         self._run(seconds)
         self._pause()
-        took, after = time.monotonic() - start, board.live(self.passive)
-        return Warmed(took, after[3] - before[3])
+        return Warmed(time.monotonic() - start, self.came - before)
+
+    @property
+    def came(self) -> int:
+        """How many messages have come, or connections where these are the transactions."""
+        live = self.engine.board.live(self.passive)
+        return live[4] if self.kind.connects else live[3]
 
     def _run(self, seconds: float) -> None:
         self.order_run()
@@ -324,6 +335,20 @@ class EngineArm:
         self.order_pause()
         self.settle()
 
+    @property
+    def done(self) -> int:
+        """How many transactions are over."""
+        return self.engine.board.live(self.active)[4]
+
+    def await_round(self, before: int) -> None:
+        """Wait until as many connections have ended as are under way at once: only from then on does one end for each
+        that begins.
+        """
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while self.kind.connects and self.done - before < self.flows and time.monotonic() < limit:
+            self._check(self.active)
+            time.sleep(POLL_SECONDS)
+
     def order_pause(self) -> None:
         """Let the active loop stop after the message it is at."""
         self.engine.board.order(self.active, PAUSE)
@@ -411,7 +436,7 @@ class EngineArm:
             packets_by_cpu=packets_by_cpu(start.softnet, stop.softnet),
             cycles=cycles,
         )
-        if self.flows > 1:
+        if self.flows > 1 and not self.kind.connects:
             return of_flows(row, active)
         return with_tcp_info(row, decode(active.start.tcp_info), decode(active.stop.tcp_info))
 

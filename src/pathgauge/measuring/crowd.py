@@ -55,12 +55,12 @@ class Crowd:
 
     def warm(self, seconds: float) -> Warmed:
         """Run all uncounted; the messages are those of a loop on average, of which each flow should have some."""
-        board, start = self.arms[0].engine.board, time.monotonic()
-        before = [board.live(arm.passive)[3] for arm in self.arms]
+        start = time.monotonic()
+        before = [arm.came for arm in self.arms]
         self._run(seconds)
         self._pause()
         took = time.monotonic() - start
-        came = sum(board.live(arm.passive)[3] for arm in self.arms) - sum(before)
+        came = sum(arm.came for arm in self.arms) - sum(before)
         flows = max(arm.flows for arm in self.arms)
         return Warmed(took, came // (len(self.arms) * max(1, flows // FLOWS_IN_TURN)))
 
@@ -119,9 +119,12 @@ class Crowd:
         ends["remote"].order(Close(slots=[arm.remote for arm in self.arms]))
 
     def _run(self, seconds: float) -> None:
+        before = [arm.done for arm in self.arms]
         for arm in self.arms:
             arm.order_run()
         time.sleep(seconds)
+        for arm, since in zip(self.arms, before, strict=True):
+            arm.await_round(since)
 
     def _pause(self) -> None:
         board = self.arms[0].engine.board

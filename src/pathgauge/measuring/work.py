@@ -21,8 +21,10 @@ def spins(kind: TestKind, parameters: Parameters) -> bool:
     return parameters.wait == "spin" and "wait" in kind.parameters
 
 
-def work(kind: TestKind, given: Parameters, end: End) -> Work:
-    """The work of one end, from now on; the parameters are complete."""
+def work(kind: TestKind, given: Parameters, end: End, at_once: int = 1) -> Work:
+    """The work of one end, from now on; the parameters are complete. Of transactions that are connections, so many are
+    under way `at_once`.
+    """
     active = end == kind.active
     loop: Literal["send", "receive", "request", "respond", "connect", "accept"]
     method = "copy"
@@ -48,4 +50,5 @@ def work(kind: TestKind, given: Parameters, end: End) -> Work:
         low_water=None if active else low_water(kind, given),
         ahead=given.burst if "burst" in kind.parameters else 0,
         rate=given.rate if active else None,
+        at_once=at_once,
     )

@@ -90,9 +90,9 @@ PLACEMENT = frozenset(
         "realtime",
     }
 )
-CONNECTIONS = PLACEMENT
-STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
 FLOWS = frozenset({"flows", "threads"})
+CONNECTIONS = PLACEMENT | FLOWS
+STREAM = PLACEMENT | {"send_size", "receive_size", "send_method", "receive_method", "wait"}
 TCP_STREAM = STREAM | FLOWS | {"nodelay", "congestion", "low_water", "mptcp", "tls"}
 TRANSACTIONS = PLACEMENT | {"request_size", "response_size", "wait", "burst", "beside", "beside_rate", "one_way"}
 TCP_TRANSACTIONS = TRANSACTIONS | FLOWS | {"nodelay", "congestion", "mptcp", "tls"}
