@@ -120,6 +120,11 @@ class EngineArm:
     def _at_once(self) -> int:
         return self.flows if self.kind.connects else 1
 
+    @property
+    def standing(self) -> int:
+        """At most so many connections stand at a time while another path is measured, those of all paths."""
+        return self.engine.arms if self.kind.connects else self.engine.connections
+
     def _options(self, end: End) -> SocketOptions:
         given = self.parameters
         return SocketOptions(
@@ -259,7 +264,7 @@ class EngineArm:
             carried,
             self.path.rate,
             shared=shared,
-            standing=self.engine.connections,
+            standing=self.standing,
         )
         fairness = 1.0 if FAIRNESS in self.kind.metrics else None  # beside arms of several connections
         row = msgspec.structs.replace(row, void=void, fairness=fairness)

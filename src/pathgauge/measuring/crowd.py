@@ -99,7 +99,7 @@ class Crowd:
             None if self.path.rate is None else self.path.rate * len(wires) * (2 if duplex else 1),
             shared=in_packet(self.kind, self.parameters),
             duplex=duplex,
-            standing=self.arms[0].engine.connections,
+            standing=self.arms[0].standing,
         )
         return Measured(
             row=msgspec.structs.replace(whole, void=void),
