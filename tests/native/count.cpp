@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <tuple>
@@ -213,8 +214,8 @@ struct Counted {
   std::function<std::uint64_t()> run;
 };
 
-const std::array<Counted, 32> &all_counted() {
-  static const std::array<Counted, 32> all{{
+std::span<const Counted> all_counted() {
+  static const auto all = std::to_array<Counted>({
       {"send_stream-tcp", [] { return count_stream({}, true); }},
       {"send_stream-udp", [] { return count_stream({.wire = Wire::udp}, true); }},
       {"send_stream-record", [] { return count_stream({.record = true}, true); }},
@@ -259,7 +260,7 @@ const std::array<Counted, 32> &all_counted() {
       {"accept_many-crr", [] { return count_storm({}, false); }},
       {"accept_many-cc", [] { return count_storm({.exchange = false}, false); }},
       {"relay-packets", [] { return count_relay(); }},
-  }};
+  });
   return all;
 }
 
