@@ -13,6 +13,7 @@
 #include <functional>
 #include <span>
 #include <stdexcept>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <vector>
