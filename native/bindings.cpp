@@ -24,10 +24,13 @@
 #include "cost.hpp"
 #include "flows.hpp"
 #include "loops.hpp"
+#include "mapped.hpp"
 #include "meter.hpp"
 #include "methods.hpp"
 #include "relay.hpp"
+#include "ring.hpp"
 #include "storm.hpp"
+#include "uring.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -133,6 +136,8 @@ void bind_board(nb::module_ &module) {
             return std::make_tuple(chosen.completed.load(), chosen.copied.load());
           },
           "slot"_a)
+      .def(
+          "mapped", [](const Board &board, std::size_t slot) { return board.slot(slot).mapped.load(); }, "slot"_a)
       .def(
           "edge",
           [](const Board &board, std::size_t slot, std::uint32_t edge) { return read_edge(board.slot(slot), edge); },
@@ -313,6 +318,10 @@ void bind_loops(nb::module_ &module) {
   stream("receive_spliced", &pathgauge::receive_spliced);
   stream("receive_batches", &pathgauge::receive_batches);
   stream("receive_coalesced", &pathgauge::receive_coalesced);
+  stream("receive_mapped", &pathgauge::receive_mapped);
+  stream("send_ring", &pathgauge::send_ring);
+  stream("send_ring_zerocopy", &pathgauge::send_ring_zerocopy);
+  stream("receive_ring", &pathgauge::receive_ring);
   const auto exchange = [&module](const char *name, auto loop) {
     module.def(
         name,
@@ -375,6 +384,7 @@ NB_MODULE(_native, module) {
   module.attr("MOST_AT_ONCE") = pathgauge::most_at_once;
   module.def("histogram_index", &pathgauge::histogram_index, "nanoseconds"_a);
   module.def("hear_nudges", &pathgauge::hear_nudges);
+  module.def("why_no_ring", &pathgauge::why_no_ring, "locked"_a);
   bind_board(module);
   bind_what_moves(module);
   bind_loops(module);

@@ -55,6 +55,7 @@ struct alignas(64) Slot {
   std::atomic<std::uint64_t> lost;
   std::atomic<std::uint64_t> completed;
   std::atomic<std::uint64_t> copied;
+  std::atomic<std::uint64_t> mapped;
 
   alignas(64) std::atomic<std::uint64_t> stamp;  // of the message sent last, for the other end's loop (ways.hpp)
 

@@ -22,7 +22,10 @@ class Buffers {
 
   [[nodiscard]] std::size_t size() const { return plan_.size; }
   [[nodiscard]] std::size_t index() const { return next_; }
-  [[nodiscard]] std::byte *current() { return first_ + next_ * stride_; }
+  [[nodiscard]] std::size_t width() const { return plan_.width; }
+  [[nodiscard]] std::byte *at(std::size_t index) { return first_ + index * stride_; }
+  [[nodiscard]] std::byte *current() { return at(next_); }
+  [[nodiscard]] std::span<std::byte> whole() { return {first_, stride_ * plan_.width}; }
   void advance() { next_ = next_ + 1 == plan_.width ? 0 : next_ + 1; }
 
  private:

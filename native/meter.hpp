@@ -57,6 +57,8 @@ class Meter {
     add(slot_.completed, completed_, sends);
     add(slot_.copied, copied_, copied);
   }
+  // Of the bytes received: those of pages that were mapped, not copied.
+  void mapped(std::uint64_t bytes) { add(slot_.mapped, mapped_, bytes); }
   // Between an odd and an even edge lies a slice.
   [[nodiscard]] bool in_slice() const { return (edge_ & 1U) != 0 || transfer_.record; }
   void took(std::uint64_t nanoseconds) {
@@ -133,6 +135,7 @@ class Meter {
   std::uint64_t lost_ = 0;
   std::uint64_t completed_ = 0;
   std::uint64_t copied_ = 0;
+  std::uint64_t mapped_ = 0;
   std::uint64_t next_interval_ = 0;
   std::uint32_t in_interval_ = 0;
   std::uint64_t begun_ = 0;  // when the schedule began

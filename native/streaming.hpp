@@ -15,11 +15,12 @@
 namespace pathgauge {
 
 // What one call did: the bytes it moved, -1 with errno where it failed; in how many messages, none at a stream's end;
-// and how many datagrams the kernel refused.
+// how many datagrams the kernel refused, and how many of the bytes it mapped.
 struct Moved {
   ssize_t bytes = 0;
   std::uint64_t messages = 0;
   std::uint64_t lost = 0;
+  std::uint64_t mapped = 0;
 };
 
 // `call(meter)` sends once.
@@ -61,6 +62,9 @@ int receive_by(Slot &slot, const Transfer &transfer, Call call) {
     const Moved moved = call();
     if (moved.bytes >= 0 && moved.messages > 0) {
       meter.received(static_cast<std::size_t>(moved.bytes), moved.messages);
+      if (moved.mapped != 0) {
+        meter.mapped(moved.mapped);
+      }
       if (transfer.record) {
         meter.took(read_clock(CLOCK_MONOTONIC) - start);
       }

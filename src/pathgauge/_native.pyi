@@ -28,6 +28,9 @@ class Board:
     def zerocopy(self, slot: int) -> tuple[int, int]:
         """MSG_ZEROCOPY sends that the kernel is done with, and how many of them it copied after all."""
 
+    def mapped(self, slot: int) -> int:
+        """Of the bytes received: those of pages that were mapped, not copied."""
+
     def edge(self, slot: int, edge: int) -> tuple[int, int, int, int, int, int, int, builtins.bytes]:
         """Time and CPU (ns), bytes and messages sent and received, transactions, raw TCP_INFO, as `edge` found them."""
 
@@ -50,6 +53,11 @@ class Board:
 
 def hear_nudges() -> None:
     """Let nudges (SIGUSR1) wake this process's loops, and do nothing else."""
+
+def why_no_ring(locked: int) -> int:
+    """An errno where this process cannot have a ring of io_uring that sends from so many bytes of locked memory; 0
+    where it can. MemoryError where there is no room, IndexError for more than 1 GiB.
+    """
 
 def histogram_index(nanoseconds: int) -> int: ...
 
@@ -142,6 +150,10 @@ def send_segments(board: Board, slot: int, transfer: Transfer, buffers: Buffers)
 def receive_spliced(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
 def receive_batches(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
 def receive_coalesced(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def receive_mapped(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def send_ring(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def send_ring_zerocopy(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
+def receive_ring(board: Board, slot: int, transfer: Transfer, buffers: Buffers) -> int: ...
 def request(
     board: Board,
     slot: int,

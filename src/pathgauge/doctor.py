@@ -81,6 +81,7 @@ def examine(root: Path = ROOT) -> list[Finding]:
         findings.extend(examine_kinds())
         findings.append(examine_shaping())
     findings.append(examine_cycles(root))
+    findings.append(examine_uring())
     findings.append(examine_congestion(root))
     findings.append(examine_tls())
     findings.extend(examine_cpus(root))
@@ -190,6 +191,17 @@ def examine_cycles(root: Path = ROOT) -> Finding:
     paranoid = read_text(root / "proc/sys/kernel/perf_event_paranoid") or ""
     refused = os.geteuid() != 0 and paranoid.isdecimal() and int(paranoid) > 0
     return Finding("CPU cycles", "missing", reason, "sudo sysctl kernel.perf_event_paranoid=0" if refused else "")
+
+
+def examine_uring() -> Finding:
+    """Whether streams can be sent and received through io_uring."""
+    try:
+        from pathgauge.endpoints import uring
+
+        uring.require()
+    except (MachineError, ImportError) as error:
+        return Finding("io_uring", "missing", str(error), _mend_of(error))
+    return Finding("io_uring", "ok", "can be used")
 
 
 def examine_congestion(root: Path = ROOT) -> Finding:

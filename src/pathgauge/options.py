@@ -395,9 +395,10 @@ OPTIONS: dict[str, Option] = {
         _parameter("local-quota", "CPUS", "CPU quota of the client, by a cgroup", _quota, "none"),
         _parameter("remote-quota", "CPUS", "CPU quota of the server, by a cgroup", _quota, "none"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
-        _method("send-method", "how a stream is sent: copy; TCP sendfile, splice, zerocopy; UDP batch, gso; or best",
-                _METHODS[0], "send method"),
-        _method("receive-method", "how a stream is received: copy; TCP discard, splice; UDP batch, gro; or best",
+        _method("send-method", "how a stream is sent: copy, io-uring; TCP sendfile, splice, zerocopy, "
+                "io-uring-zerocopy; UDP batch, gso; or best", _METHODS[0], "send method"),
+        _method("receive-method", "how a stream is received: copy, io-uring; TCP discard, splice, mmap; UDP batch, "
+                "gro; or best",
                 _METHODS[1], "receive method"),
         _method("wait", "how a reader waits: block (sleeps in its call), poll (in poll), spin (asks again and again)",
                 WAITS, "way to wait"),

@@ -17,6 +17,7 @@
 #include "buffers.hpp"
 #include "cases.hpp"
 #include "ends.hpp"
+#include "uring.hpp"
 
 namespace trial {
 namespace {
@@ -28,8 +29,8 @@ using pathgauge::Transfer;
 
 using Loop = std::function<int(Slot &, const Transfer &, Buffers &, Buffers &)>;
 
-const std::array<Loop, 4> &loops() {
-  static const std::array<Loop, 4> all{
+const std::array<Loop, 6> &loops() {
+  static const std::array<Loop, 6> all{
       [](Slot &slot, const Transfer &transfer, Buffers &one, Buffers &) { return send_stream(slot, transfer, one); },
       [](Slot &slot, const Transfer &transfer, Buffers &one, Buffers &) { return receive_stream(slot, transfer, one); },
       [](Slot &slot, const Transfer &transfer, Buffers &one, Buffers &two) {
@@ -38,6 +39,8 @@ const std::array<Loop, 4> &loops() {
       [](Slot &slot, const Transfer &transfer, Buffers &one, Buffers &two) {
         return respond(slot, transfer, one, two);
       },
+      [](Slot &slot, const Transfer &transfer, Buffers &one, Buffers &) { return send_ring(slot, transfer, one); },
+      [](Slot &slot, const Transfer &transfer, Buffers &one, Buffers &) { return receive_ring(slot, transfer, one); },
   };
   return all;
 }
@@ -264,7 +267,7 @@ void one_round(unsigned seed) {
   Buffers one({.size = dice.size(), .width = 1 + dice.roll(3)});
   Buffers two({.size = dice.size(), .width = 1 + dice.roll(3)});
   const Transfer transfer = some_transfer(dice, pair.one, wire, file);
-  const Loop &loop = loops()[dice.roll(3)];
+  const Loop &loop = loops().at(dice.roll(5));
   std::vector<std::byte> bytes(70000);
   if (!dice.one_in(6)) {
     give_order(desk[0], Order::run);

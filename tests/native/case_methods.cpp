@@ -13,7 +13,10 @@
 #include "buffers.hpp"
 #include "cases.hpp"
 #include "ends.hpp"
+#include "mapped.hpp"
 #include "methods.hpp"
+#include "ring.hpp"
+#include "uring.hpp"
 
 namespace trial {
 namespace {
@@ -53,7 +56,7 @@ void move_by(const Way &way) {
   const Desk desk;
   const Pair pair = made_for(way);
   Buffers from({.size = way.size, .width = way.send == &pathgauge::send_spliced ? 1U : 3U});
-  Buffers into({.size = std::size_t{1} << 16U});
+  Buffers into({.size = std::size_t{1} << 16U, .width = 4});
   Transfer sending = over(pair.one, way.wire);
   Transfer receiving = over(pair.two, way.wire);
   sending.segment = way.segment;
@@ -75,6 +78,7 @@ void move_by(const Way &way) {
   require(receiver.shut(pair.two) == 0, "the receiver ends");
   require(sender.shut(pair.one) == 0, "the sender ends");
   require(desk[0].copied.load() <= desk[0].completed.load(), "what was copied was completed");
+  require(desk[1].mapped.load() <= desk[1].bytes_received.load(), "what was mapped was received");
 }
 
 void streams_by_every_method() {
@@ -83,14 +87,22 @@ void streams_by_every_method() {
         {.wire = Wire::tcp, .send = &pathgauge::send_spliced, .receive = &pathgauge::receive_spliced, .size = size});
     move_by(
         {.wire = Wire::tcp, .send = &pathgauge::send_zerocopy, .receive = &pathgauge::receive_stream, .size = size});
+    move_by({.wire = Wire::tcp, .send = &pathgauge::send_ring, .receive = &pathgauge::receive_ring, .size = size});
+    move_by({.wire = Wire::tcp,
+             .send = &pathgauge::send_ring_zerocopy,
+             .receive = &pathgauge::receive_mapped,
+             .size = size});
   }
   move_by({.wire = Wire::tcp,
            .send = &pathgauge::send_stream,
            .receive = &pathgauge::receive_spliced,
            .size = 1000,
            .spin = true});
-  for (const Loop receive : {&pathgauge::receive_stream, &pathgauge::receive_spliced}) {
+  for (const Loop receive : {&pathgauge::receive_stream, &pathgauge::receive_spliced, &pathgauge::receive_ring}) {
     move_by({.wire = Wire::tcp, .receive = receive, .size = 1000, .poll = true});
+  }
+  for (const Loop receive : {&pathgauge::receive_ring, &pathgauge::receive_mapped}) {
+    move_by({.wire = Wire::tcp, .receive = receive, .size = 1000, .spin = true});
   }
 }
 
@@ -98,6 +110,7 @@ void datagrams_by_every_method() {
   for (const std::size_t size : {std::size_t{1}, std::size_t{1400}}) {
     move_by(
         {.wire = Wire::udp, .send = &pathgauge::send_batches, .receive = &pathgauge::receive_batches, .size = size});
+    move_by({.wire = Wire::udp, .send = &pathgauge::send_ring, .receive = &pathgauge::receive_ring, .size = size});
   }
   move_by({.wire = Wire::udp,
            .send = &pathgauge::send_segments,
@@ -128,8 +141,10 @@ void what_cannot_begin_is_an_error() {
   Buffers small({.size = 10});
   Transfer nowhere = over(pair.one, Wire::tcp);
   nowhere.fd = 1 << 20;
-  for (const Loop loop : {&pathgauge::receive_spliced, &pathgauge::send_zerocopy, &pathgauge::receive_batches,
-                          &pathgauge::receive_coalesced, &pathgauge::send_batches, &pathgauge::send_segments}) {
+  for (const Loop loop :
+       {&pathgauge::receive_spliced, &pathgauge::send_zerocopy, &pathgauge::receive_batches,
+        &pathgauge::receive_coalesced, &pathgauge::send_batches, &pathgauge::send_segments, &pathgauge::send_ring,
+        &pathgauge::send_ring_zerocopy, &pathgauge::receive_ring, &pathgauge::receive_mapped}) {
     give_order(desk[1], Order::run);
     Job job(desk[1], [&] { return loop(desk[1], nowhere, small); });
     require(job.finish() == EBADF, "no socket is an error");
@@ -137,15 +152,24 @@ void what_cannot_begin_is_an_error() {
 }
 
 void a_mark_ends_batches() {
-  const Desk desk;
-  const Pair pair = connected(Wire::udp);
-  Buffers into({.size = 4});
-  Transfer receiving = over(pair.two, Wire::udp);
-  receiving.marked = true;
-  require(send(pair.one.get(), "greater than the buffer", 23, 0) == 23, "sent");
-  require(send(pair.one.get(), "", 0, 0) == 0, "the mark");
-  Job receiver(desk[1], [&] { return pathgauge::receive_batches(desk[1], receiving, into); });
-  require(receiver.finish() == 0 && desk[1].bytes_received.load() == 23, "a datagram counts whole, a mark ends");
+  for (const Loop receive : {&pathgauge::receive_batches, &pathgauge::receive_ring}) {
+    const Desk desk;
+    const Pair pair = connected(Wire::udp);
+    Buffers into({.size = 4});
+    Transfer receiving = over(pair.two, Wire::udp);
+    receiving.marked = true;
+    require(send(pair.one.get(), "greater than the buffer", 23, 0) == 23, "sent");
+    require(send(pair.one.get(), "", 0, 0) == 0, "the mark");
+    Job receiver(desk[1], [&] { return receive(desk[1], receiving, into); });
+    require(receiver.finish() == 0 && desk[1].bytes_received.load() == 23, "a datagram counts whole, a mark ends");
+  }
+}
+
+void a_ring_can_be_had() {
+  require(pathgauge::why_no_ring(0) == 0, "this kernel has rings");
+  require(pathgauge::why_no_ring(std::size_t{1} << 16U) == 0, "and locks some memory");
+  const pathgauge::Ring none(-1, 0, 1);
+  require(none.error() == EINVAL, "one without room is none");
 }
 
 // Who answers nothing: the reader gives up after its patience and at its deadline, not before.
@@ -176,6 +200,7 @@ std::vector<Case> method_cases() {
       {"methods: datagrams", datagrams_by_every_method},
       {"methods: what cannot begin", what_cannot_begin_is_an_error},
       {"methods: a mark ends batches", a_mark_ends_batches},
+      {"methods: a ring can be had", a_ring_can_be_had},
       {"methods: who spins has patience", who_spins_has_patience},
       {"methods: who polls has patience", who_polls_has_patience},
   };

@@ -13,7 +13,6 @@
 #include <functional>
 #include <span>
 #include <stdexcept>
-#include <span>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -22,9 +21,11 @@
 #include "connections.hpp"
 #include "ends.hpp"
 #include "flows.hpp"
+#include "mapped.hpp"
 #include "methods.hpp"
 #include "relay.hpp"
 #include "storm.hpp"
+#include "uring.hpp"
 
 namespace {
 
@@ -80,7 +81,8 @@ std::uint64_t count_stream(const How &how, bool sender) {
     allow(pair.two, SOL_UDP, UDP_GRO, 1);
   }
   Buffers from({.size = cut ? message * pathgauge::most_at_once : message});
-  Buffers into({.size = cut ? message * pathgauge::most_at_once : message});
+  const std::size_t lent = how.receive == &pathgauge::receive_ring ? pathgauge::most_at_once : 1;
+  Buffers into({.size = cut ? message * pathgauge::most_at_once : message, .width = lent});
   Transfer sending = over(pair.one, how.wire);
   Transfer receiving = over(pair.two, how.wire);
   sending.file = how.file ? ring.get() : -1;
@@ -238,6 +240,16 @@ std::span<const Counted> all_counted() {
        [] {
          return count_stream(
              {.wire = Wire::udp, .send = &pathgauge::send_segments, .receive = &pathgauge::receive_coalesced}, false);
+       }},
+      {"receive_mapped-tcp", [] { return count_stream({.receive = &pathgauge::receive_mapped}, false); }},
+      {"send_ring-tcp", [] { return count_stream({.send = &pathgauge::send_ring}, true); }},
+      {"send_ring-udp", [] { return count_stream({.wire = Wire::udp, .send = &pathgauge::send_ring}, true); }},
+      {"send_ring_zerocopy-tcp", [] { return count_stream({.send = &pathgauge::send_ring_zerocopy}, true); }},
+      {"receive_ring-tcp", [] { return count_stream({.receive = &pathgauge::receive_ring}, false); }},
+      {"receive_ring-udp",
+       [] {
+         return count_stream({.wire = Wire::udp, .send = &pathgauge::send_batches, .receive = &pathgauge::receive_ring},
+                             false);
        }},
       {"request-tcp", [] { return count_exchange({}, true); }},
       {"request-udp", [] { return count_exchange({.wire = Wire::udp}, true); }},

@@ -48,10 +48,10 @@ int run(const std::vector<std::string_view> &parts) {
   pathgauge::hear_nudges();
   int ran = 0;
   int failed = 0;
-  for (const auto &list : {trial::board_cases, trial::buffer_cases, trial::cost_cases, trial::stream_cases,
-                           trial::method_cases, trial::exchange_cases, trial::connection_cases, trial::flow_cases,
-                            trial::storm_cases, trial::relay_cases, trial::hostile_cases, trial::many_cases,
-                            trial::way_cases}) {
+  for (const auto &list :
+       {trial::board_cases, trial::buffer_cases, trial::cost_cases, trial::stream_cases, trial::method_cases,
+        trial::exchange_cases, trial::connection_cases, trial::flow_cases, trial::storm_cases, trial::relay_cases,
+        trial::hostile_cases, trial::many_cases, trial::way_cases}) {
     for (const trial::Case &each : list()) {
       if (wanted(each.name, parts)) {
         ++ran;

@@ -16,7 +16,16 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "native"
 TOOLS = Path(sys.executable).parent
 SECONDS = 300
-HEADERS = ("loops.hpp", "methods.hpp", "connections.hpp", "flows.hpp", "storm.hpp", "relay.hpp")
+HEADERS = (
+    "loops.hpp",
+    "methods.hpp",
+    "mapped.hpp",
+    "uring.hpp",
+    "connections.hpp",
+    "flows.hpp",
+    "storm.hpp",
+    "relay.hpp",
+)
 
 # Whatever a sanitizer reports ends the driver with another status than 0.
 OPTIONS = {
@@ -42,6 +51,12 @@ MOST = {
     "receive_spliced-tcp": 245,
     "receive_batches-udp": 16,
     "receive_coalesced-udp": 3.3,
+    "receive_mapped-tcp": 335,
+    "send_ring-tcp": 165,
+    "send_ring-udp": 165,
+    "send_ring_zerocopy-tcp": 225,
+    "receive_ring-tcp": 90,
+    "receive_ring-udp": 95,
     "request-tcp": 455,
     "request-udp": 480,
     "request-ahead": 480,

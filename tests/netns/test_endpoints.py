@@ -16,7 +16,7 @@ from pathgauge.measuring.arms import placed
 from pathgauge.measuring.engine import Engine
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.types import PathSpec, WireSpec
-from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS
+from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS, ZEROCOPY
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.registry import TESTS
 
@@ -166,6 +166,13 @@ STREAM_METHODS = [
     ("TCP_STREAM", {"send_method": "splice", "receive_method": "splice", "low_water": 262144}),
     ("TCP_STREAM", {"send_method": "zerocopy", "ipv6": True}),
     ("TCP_STREAM", {"low_water": 1 << 20}),
+    ("TCP_STREAM", {"send_method": "io-uring", "send_size": 1400, "receive_method": "io-uring", "low_water": 262144}),
+    ("TCP_STREAM", {"send_method": "io-uring", "rate": 1e8, "ipv6": True}),
+    ("TCP_MAERTS", {"send_method": "io-uring-zerocopy", "receive_method": "mmap", "low_water": 65536}),
+    ("TCP_STREAM", {"wait": "spin", "receive_method": "io-uring"}),
+    ("TCP_STREAM", {"wait": "spin", "receive_method": "mmap"}),
+    ("TCP_STREAM", {"wait": "poll", "receive_method": "io-uring"}),
+    ("UDP_STREAM", {"send_method": "io-uring", "receive_method": "io-uring", "send_size": 64, "ipv6": True}),
     ("TCP_MAERTS", {"wait": "spin"}),
     ("TCP_STREAM", {"wait": "poll"}),
     ("TCP_MAERTS", {"wait": "poll", "receive_method": "splice", "low_water": 65536}),
@@ -189,7 +196,7 @@ STREAM_METHODS = [
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )
 def test_every_method_moves_payload_that_is_accounted_for(engine: Engine, test: str, given: dict[str, Any]) -> None:
-    zerocopy = "zerocopy" in given.values() and test != "TCP_RR"
+    zerocopy = given.get("send_method") in ZEROCOPY and test != "TCP_RR"
     under = arm(engine, test, **given)
     under.open()
     under.warm(0.03)
@@ -208,6 +215,8 @@ def test_every_method_moves_payload_that_is_accounted_for(engine: Engine, test: 
             assert row.bytes_received == row.messages_received * size
             assert row.total_bytes_received <= row.total_bytes_sent
         assert (row.zerocopy_sends is not None) is zerocopy
+        assert (row.bytes_mapped is not None) is (given.get("receive_method") == "mmap")
+        assert (row.bytes_mapped or 0) <= row.total_bytes_received
     if zerocopy:
         assert sum(row.zerocopy_sends or 0 for row in rows) > 0
     assert took < 2, "no loop waits for a nudge that comes late, nor for bytes that never come"
@@ -220,7 +229,11 @@ def test_descriptors_and_files_of_methods_are_closed(engine: Engine) -> None:
 
     counts = []
     for _ in range(3):
-        for given in ({"send_method": "sendfile"}, {"send_method": "splice", "receive_method": "splice"}):
+        for given in (
+            {"send_method": "sendfile", "receive_method": "mmap"},
+            {"send_method": "splice", "receive_method": "splice"},
+            {"send_method": "io-uring-zerocopy", "receive_method": "io-uring"},
+        ):
             under = arm(engine, "TCP_STREAM", **given)
             under.open()
             under.warm(0.005)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS
+from pathgauge.traffic.methods import RECEIVE_METHODS, SEND_METHODS, ZEROCOPY
 from tests.conftest import Nobody
 from tests.netns.runs import QUICK, compare, measure, rows
 
@@ -50,6 +50,47 @@ def test_methods_of_one_path_and_of_copies_at_once() -> None:
     assert all(row["zerocopy_sends"] is None for row in document["slices"] if row["path"] == "host")
 
 
+def test_rings_are_methods_like_any_other() -> None:
+    options = ("--vary", "send-method=io-uring,io-uring-zerocopy", "--receive-method", "io-uring", *BRIEF)
+    document = measure("host", "--test", "TCP_STREAM", *options)
+    zerocopy = [row for row in document["slices"] if row["zerocopy_sends"] is not None]
+    assert {row["path"] for row in zerocopy} == {"send-method=io-uring-zerocopy"}
+    assert sum(row["zerocopy_sends"] for row in zerocopy) > 0
+    assert any("copied 100% of what io-uring-zerocopy sent" in warning for warning in document["warnings"])
+    assert all(row["void"] is None for row in document["slices"])
+    assert all(row["total_bytes_sent"] == row["total_bytes_received"] for row in document["slices"])
+
+
+def test_a_ring_on_a_slow_wire_sends_and_stops_as_a_copy_does() -> None:
+    options = ("--link-rate", "100mbit", "--congestion", "cubic", "--vary", "send-method=copy,io-uring", *BRIEF)
+    document = measure("host", "--test", "TCP_STREAM", *options, "--slice", "100ms")
+    assert all(row["void"] is None for row in document["slices"])
+    (goodput,) = rows(document, "goodput")
+    assert goodput["ratio"]["estimate"] == pytest.approx(1, abs=0.1)
+
+
+def test_what_was_mapped_is_counted_and_what_was_not_is_told() -> None:
+    options = ("--receive-method", "mmap", "--vary", "send-method=copy,zerocopy", *BRIEF)
+    document = measure("host", "--test", "TCP_STREAM", *options)
+    mapped = {
+        name: [row["bytes_mapped"] / row["total_bytes_received"] for row in document["slices"] if row["path"] == name]
+        for name in ("send-method=copy", "send-method=zerocopy")
+    }
+    assert max(mapped["send-method=copy"]) < 0.5
+    assert min(mapped["send-method=zerocopy"]) > 0.5, "the kernel's copies are pages of their own"
+    (warning,) = [warning for warning in document["warnings"] if "mmap received was mapped" in warning]
+    assert warning.startswith("TCP_STREAM on send-method=copy: ")
+
+
+def test_memory_that_cannot_be_locked_is_told(as_nobody: Nobody, nobody_python: Path) -> None:
+    words = ("compare", "host", "--test", "TCP_STREAM", "--vary", "send-method=io-uring,io-uring-zerocopy", *BRIEF)
+    limited = ["prlimit", "--memlock=65536", str(nobody_python), "-m", "pathgauge", *words]
+    done = as_nobody(limited)
+    assert done.returncode == 3, done.stderr
+    assert "bytes of locked memory, more than is left of this user's 65536" in done.stderr
+    assert "--send-method io-uring" in done.stderr
+
+
 def test_gso_sends_many_times_the_datagrams() -> None:
     options = ("--send-size", "64", "--receive-method", "gro", "--vary", "send-method=copy,gso")
     document = measure("host", "--test", "UDP_STREAM", *options, *BRIEF)
@@ -75,7 +116,7 @@ def test_the_best_methods_are_found_and_are_the_same_on_all_paths() -> None:
 def test_the_best_method_is_one_value_among_others() -> None:
     said = compare("host", "--test", "UDP_STREAM", "--send-size", "64", "--vary", "send-method=copy,best", *BRIEF)
     assert "UDP_STREAM: tried (send-method): " in said.stdout
-    (best,) = re.findall(r"^UDP_STREAM: best is send-method=(\w+)", said.stdout, re.MULTILINE)[:1]
+    (best,) = re.findall(r"^UDP_STREAM: best is send-method=([\w-]+)", said.stdout, re.MULTILINE)[:1]
     assert best in SEND_METHODS["udp"]
     assert "send-method=best" in said.stdout
 
@@ -85,7 +126,7 @@ def test_a_way_that_an_end_refuses_leaves_the_next_alone() -> None:
     """Multipath TCP knows no zerocopy."""
     document = measure("host", "macvlan", "--test", "TCP_STREAM", "--mptcp", "--send-method", "best", *BRIEF)
     tried = document["tests"][0]["picked"]["tried"]
-    assert {each["parameters"]["send-method"] for each in tried if each["goodput"] is None} == {"zerocopy"}
+    assert {each["parameters"]["send-method"] for each in tried if each["goodput"] is None} == {*ZEROCOPY, "io-uring"}
     assert document["ended"] == "complete"
 
 
@@ -109,7 +150,8 @@ def test_what_cannot_be_is_told_with_what_to_type() -> None:
 
 
 def test_methods_need_no_root(as_nobody: Nobody, nobody_python: Path) -> None:
-    methods = ("--vary", "send-method=splice,zerocopy", "--receive-method", "splice", "--low-water", "256K")
+    sending = "send-method=splice,zerocopy,io-uring,io-uring-zerocopy"
+    methods = ("--vary", sending, "--receive-method", "splice", "--low-water", "256K")
     options = ("--test", "TCP_STREAM", *methods, *BRIEF, "--quiet", "--json", "-")
     done = as_nobody([nobody_python, "-m", "pathgauge", "compare", "host", *options])
     assert done.returncode == 0, done.stderr

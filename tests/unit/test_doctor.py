@@ -1,6 +1,7 @@
 """The doctor's findings and how they are shown; labs are faked here."""
 
 import argparse
+import errno
 import json
 import os
 import re
@@ -194,6 +195,13 @@ class TestWhatTheMachineCanDo:
         }
         assert doctor.examine_congestion(tree(tmp_path, files)).detail == "reno, cubic; default cubic"
 
+    def test_io_uring(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert (doctor.examine_uring().name, doctor.examine_uring().status) == ("io_uring", "ok")
+        monkeypatch.setattr("pathgauge._native.why_no_ring", lambda _: errno.ENOSYS)
+        found = doctor.examine_uring()
+        assert (found.status, found.detail, found.essential) == ("missing", "this kernel has no io_uring", False)
+        assert "--send-method copy" in found.mend
+
     def test_an_engine_that_does_not_load(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pathgauge._native", None)
         monkeypatch.delattr("pathgauge._native", raising=False)
@@ -306,7 +314,7 @@ class TestExamine:
         findings = doctor.examine()
         names = [finding.name for finding in findings]
         assert len(set(names)) == len(names)
-        assert {"privileges", "path macvlan", "wire shaping", "CPU cycles", "other load"} <= set(names)
+        assert {"privileges", "path macvlan", "wire shaping", "CPU cycles", "io_uring", "other load"} <= set(names)
         assert all(finding.detail for finding in findings)
 
     def test_nothing_is_built_without_privileges(

@@ -1,16 +1,19 @@
 """What the methods of sending need: memory of the right size, as many datagrams as a send takes."""
 
+import errno
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pathgauge import _native
+from pathgauge.endpoints import uring
 from pathgauge.endpoints.messages import Work
-from pathgauge.endpoints.methods import LARGEST_PAYLOAD, SO_ZEROCOPY, _filled, _ring, _segments, prepare
-from pathgauge.errors import MissingFeature
+from pathgauge.endpoints.methods import LARGEST_PAYLOAD, SO_ZEROCOPY, _filled, _lent, _ring, _segments, prepare, require
+from pathgauge.errors import MissingFeature, MissingPrivilege
 
 PAGE = 4096
 
@@ -63,3 +66,59 @@ def test_what_the_kernel_does_not_do_is_said_with_what_to_type(loop: str, method
     with pytest.raises(MissingFeature, match=f"does not {loop} by") as caught:
         prepare(made, work(loop, method))
     assert caught.value.hint == f"--{loop}-method copy"
+
+
+def test_a_ring_is_asked_for_with_the_memory_that_the_method_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def has_one(locked: int) -> int:
+        asked.append(locked)
+        return 0
+
+    monkeypatch.setattr(_native, "why_no_ring", has_one)
+    for loop, method in (("send", "copy"), ("receive", "mmap")):
+        require(work(loop, method), 1000)
+    assert not asked
+    for loop, method in (("send", "io-uring"), ("receive", "io-uring"), ("send", "io-uring-zerocopy")):
+        require(work(loop, method), 1000)
+    assert asked == [0, 0, 100 * _ring(1000, 100)]
+
+
+@pytest.mark.parametrize(
+    ("number", "locked", "switch", "kind", "says", "hint"),
+    [
+        (errno.EPERM, 0, "2", MissingPrivilege, "switched off", "sudo sysctl kernel.io_uring_disabled=0"),
+        (errno.EPERM, 0, "0", MissingPrivilege, "forbidden to this process", "outside of the container"),
+        (errno.EPERM, 0, None, MissingPrivilege, "forbidden to this process", "--send-method copy"),
+        (errno.ENOSYS, 0, None, MissingFeature, "has no io_uring", "--receive-method copy"),
+        (errno.EINVAL, 0, None, MissingFeature, "takes Linux 6.1", "--send-method copy"),
+        (errno.ENOMEM, 1 << 20, None, MissingPrivilege, "1048576 bytes of locked memory", "ulimit -l unlimited"),
+        (errno.ENOMEM, 0, None, MissingFeature, "Cannot allocate memory", "--send-method copy"),
+    ],
+)
+def test_why_there_is_no_ring_is_said_with_what_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    number: int,
+    locked: int,
+    switch: str | None,
+    kind: type[Exception],
+    says: str,
+    hint: str,
+) -> None:
+    file = tmp_path / "io_uring_disabled"
+    if switch is not None:
+        file.write_text(f"{switch}\n")
+    monkeypatch.setattr(uring, "SWITCH", file)
+    monkeypatch.setattr(_native, "why_no_ring", lambda _: number)
+    with pytest.raises(kind, match=says) as caught:
+        uring.require(locked)
+    assert hint in getattr(caught.value, "hint", "")
+
+
+def test_a_receiver_has_one_buffer_but_for_a_ring() -> None:
+    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        assert _lent(stream, work("receive", "copy")) == 1
+        assert _lent(stream, work("receive", "io-uring")) < _lent(datagrams, work("receive", "io-uring"))
+        whole = Work(loop="receive", first_size=1 << 30, second_size=0, deadline_ns=0, cpu=None, method="io-uring")
+        assert _lent(stream, whole) == 1

@@ -1,6 +1,7 @@
 """The loops of the methods: they move bytes, count messages and hear orders as the plain ones do."""
 
 import errno
+import mmap
 import socket
 import struct
 import threading
@@ -28,13 +29,24 @@ from pathgauge.endpoints.methods import SO_ZEROCOPY, SOL_UDP, UDP_GRO, UDP_SEGME
 
 Loop = Callable[[_native.Board, int, _native.Transfer, _native.Buffers], int]
 
-TCP_SENDERS = {"splice": _native.send_spliced, "zerocopy": _native.send_zerocopy}
-TCP_RECEIVERS = {"copy": _native.receive_stream, "splice": _native.receive_spliced}
-UDP_SENDERS = {"batch": _native.send_batches, "gso": _native.send_segments}
+TCP_SENDERS = {
+    "splice": _native.send_spliced,
+    "zerocopy": _native.send_zerocopy,
+    "io-uring": _native.send_ring,
+    "io-uring-zerocopy": _native.send_ring_zerocopy,
+}
+TCP_RECEIVERS = {
+    "copy": _native.receive_stream,
+    "splice": _native.receive_spliced,
+    "io-uring": _native.receive_ring,
+    "mmap": _native.receive_mapped,
+}
+UDP_SENDERS = {"batch": _native.send_batches, "gso": _native.send_segments, "io-uring": _native.send_ring}
 UDP_RECEIVERS = {
     "copy": _native.receive_stream,
     "batch": _native.receive_batches,
     "gro": _native.receive_coalesced,
+    "io-uring": _native.receive_ring,
 }
 
 
@@ -91,7 +103,7 @@ def test_every_byte_comes_and_edges_lie_between(board: _native.Board, sending: s
 def test_what_is_sent_is_what_the_buffer_holds(board: _native.Board, sending: str) -> None:
     client, server = pair_for_zerocopy()
     board.order(0, RUN)
-    size = 10_007  # no multiple of a page, nor of the pattern
+    size = 200_003  # no multiple of a page, nor of the pattern; a ring hands over no two of them at once
     thread, results = start(
         TCP_SENDERS[sending], board, 0, over(client, limit=3 * size), _native.Buffers(size, fill=b"abc")
     )
@@ -106,14 +118,37 @@ def test_what_is_sent_is_what_the_buffer_holds(board: _native.Board, sending: st
     assert board.live(0)[2] == 3
 
 
-def test_a_spliced_message_counts_once_in_however_many_parts_it_goes(board: _native.Board) -> None:
+@pytest.mark.parametrize("sending", ["io-uring", "io-uring-zerocopy"])
+def test_what_a_ring_sends_at_once_comes_in_order(board: _native.Board, sending: str) -> None:
+    _native.hear_nudges()
+    client, server = tcp_pair(limited=False)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    size, at_once = 5000, 26  # in 128 KiB
+    buffers = _native.Buffers(size, 7)  # each of its own bytes
+    board.order(0, RUN)
+    thread, results = start(TCP_SENDERS[sending], board, 0, over(client, limit=at_once * size), buffers)
+    text = b""
+    while len(text) < at_once * size:
+        text += server.recv(1 << 16)
+        board.nudge(0)
+    ended(thread, client)
+    assert server.recv(1) == b""
+    server.close()
+    assert results == [0]
+    assert board.live(0)[::2][:2] == (at_once * size, at_once)
+    assert len({text[: 7 * size][place * size :][:size] for place in range(7)}) == 7
+    assert text == (text[: 7 * size] * at_once)[: at_once * size]
+
+
+@pytest.mark.parametrize("sending", ["splice", "io-uring", "io-uring-zerocopy"])
+def test_a_message_counts_once_in_however_many_parts_it_goes(board: _native.Board, sending: str) -> None:
     _native.hear_nudges()
     client, server = tcp_pair()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     board.order(0, RUN)
     size = 1 << 16
-    sender, sent = start(_native.send_spliced, board, 0, over(client, limit=4 * size), _native.Buffers(size))
+    sender, sent = start(TCP_SENDERS[sending], board, 0, over(client, limit=4 * size), _native.Buffers(size))
     receiver, _ = start(_native.receive_stream, board, 1, over(server), _native.Buffers(4096))
     while sender.is_alive():
         board.nudge(0)  # each cuts a call short
@@ -125,11 +160,12 @@ def test_a_spliced_message_counts_once_in_however_many_parts_it_goes(board: _nat
     assert board.live(0)[2] == 4
 
 
-def test_completions_are_counted_and_say_that_loopback_copies(board: _native.Board) -> None:
+@pytest.mark.parametrize("sending", ["zerocopy", "io-uring-zerocopy"])
+def test_completions_are_counted_and_say_that_loopback_copies(board: _native.Board, sending: str) -> None:
     client, server = pair_for_zerocopy()
     board.order(0, RUN)
     how = over(client, limit=1000 * 4096)
-    sender, sent = start(_native.send_zerocopy, board, 0, how, _native.Buffers(4096))
+    sender, sent = start(TCP_SENDERS[sending], board, 0, how, _native.Buffers(4096))
     receiver, _ = start(_native.receive_stream, board, 1, over(server), _native.Buffers(131072))
     ended(sender, client)
     ended(receiver, server)
@@ -137,6 +173,61 @@ def test_completions_are_counted_and_say_that_loopback_copies(board: _native.Boa
     assert sent == [0]
     assert 0 < completed <= board.live(0)[2]
     assert copied == completed
+
+
+@pytest.mark.parametrize("sending", ["zerocopy", "io-uring-zerocopy"])
+def test_pages_that_the_kernel_copied_can_be_mapped(board: _native.Board, sending: str) -> None:
+    client, server = pair_for_zerocopy()
+    board.order(0, RUN)
+    total = 100 << 16
+    receiver, received = start(_native.receive_mapped, board, 1, over(server, limit=total), _native.Buffers(1 << 16))
+    sender, sent = start(TCP_SENDERS[sending], board, 0, over(client, limit=total), _native.Buffers(1 << 16))
+    ended(sender, client)
+    ended(receiver, server)
+    assert sent == received == [0]
+    assert 0 < board.mapped(1) <= board.live(1)[1] == total
+    assert board.mapped(1) % mmap.PAGESIZE == 0
+
+
+def test_what_cannot_be_mapped_is_copied(board: _native.Board) -> None:
+    client, server = tcp_pair()
+    receiver, received = start(_native.receive_mapped, board, 1, over(server), _native.Buffers(1 << 16))
+    client.sendall(bytes(100_001))
+    client.close()
+    ended(receiver, server)
+    assert received == [0]
+    assert board.live(1)[1] == 100_001
+    assert board.mapped(1) < 100_001
+
+
+def test_a_ring_receives_with_as_many_buffers_as_there_are(board: _native.Board) -> None:
+    for width in (1, 3, 64):
+        board.reset(1)
+        client, server = tcp_pair()
+        receiver, received = start(_native.receive_ring, board, 1, over(server), _native.Buffers(1000, width))
+        for _ in range(300):
+            client.sendall(bytes(1001))
+        client.close()
+        ended(receiver, server)
+        assert received == [0]
+        assert board.live(1)[1] == 300 * 1001
+        assert board.live(1)[3] >= 301
+
+
+def test_what_lies_below_the_mark_of_low_water_is_fetched_when_nudged(board: _native.Board) -> None:
+    _native.hear_nudges()
+    for loop in (_native.receive_ring, _native.receive_mapped):
+        board.reset(1)
+        client, server = tcp_pair(limited=False)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 100_000)
+        receiver, received = start(loop, board, 1, over(server), _native.Buffers(1000, 4))
+        assert board.wait_state(1, RUNNING, 2.0)
+        time.sleep(0.02)  # it sleeps
+        client.sendall(bytes(10))
+        roused(board, lambda: board.live(1)[1] == 10, slot=1)
+        client.close()
+        ended(receiver, server)
+        assert received == [0]
 
 
 def test_zerocopy_waits_where_too_much_awaits_completion(board: _native.Board) -> None:
@@ -262,7 +353,11 @@ def test_a_deadline_ends_every_loop(board: _native.Board, loop: Loop, *, datagra
 
 @pytest.mark.parametrize(
     ("loop", "datagrams"),
-    [(_native.receive_spliced, False), (_native.receive_batches, True), (_native.receive_coalesced, True)],
+    [
+        (_native.receive_spliced, False),
+        (_native.receive_batches, True),
+        (_native.receive_coalesced, True),
+    ],
 )
 def test_a_nudge_wakes_a_reader_that_sleeps(board: _native.Board, loop: Loop, *, datagrams: bool) -> None:
     _native.hear_nudges()
@@ -281,10 +376,10 @@ def test_a_nudge_wakes_a_reader_that_sleeps(board: _native.Board, loop: Loop, *,
     two.close()
 
 
-def roused(board: _native.Board, true: Callable[[], bool]) -> None:
+def roused(board: _native.Board, true: Callable[[], bool], slot: int = 0) -> None:
     limit = time.monotonic() + 5
     while not true() and time.monotonic() < limit:
-        board.nudge(0)
+        board.nudge(slot)
     assert true()
 
 
@@ -298,6 +393,9 @@ def alive(thread: threading.Thread) -> bool:
     [
         (_native.receive_stream, False),
         (_native.receive_spliced, False),
+        (_native.receive_ring, False),
+        (_native.receive_ring, True),
+        (_native.receive_mapped, False),
         (_native.receive_stream, True),
         (_native.receive_batches, True),
         (_native.receive_coalesced, True),
@@ -320,7 +418,7 @@ def test_a_reader_that_does_not_sleep_in_its_call_hears_orders_at_once(
     assert results == [0]
 
 
-@pytest.mark.parametrize("loop", [_native.receive_stream, _native.receive_spliced])
+@pytest.mark.parametrize("loop", [_native.receive_stream, _native.receive_spliced, _native.receive_ring])
 def test_a_reader_spins_only_while_it_is_to_run(board: _native.Board, loop: Loop) -> None:
     one, two = tcp_pair(limited=False)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 0))

@@ -150,6 +150,7 @@ class End:
         if gather:
             return
         del self.gathered[slot]
+        methods.require(work, room)
         self._start(slot, gathered, transport, work, lambda: methods.run(self.board, slot, gathered, work, room))
 
     def _start(

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from pathgauge import _native
+from pathgauge.endpoints import uring
 from pathgauge.endpoints.messages import Work
 from pathgauge.endpoints.sockets import SILENCE_SECONDS
 from pathgauge.errors import MissingFeature
@@ -14,6 +15,7 @@ SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 
 RING_BYTES = 16 << 20
 FILLING = 1 << 20
+STREAM_LENT = 16  # buffers; with fewer the kernel runs out of them, with more they leave the CPU's caches
 LARGEST_PAYLOAD = 65507  # of a UDP datagram over IPv4
 
 Loop = Callable[[_native.Board, int, _native.Transfer, _native.Buffers], int]
@@ -25,6 +27,8 @@ SENDERS: dict[str, Loop] = {
     "zerocopy": _native.send_zerocopy,
     "batch": _native.send_batches,
     "gso": _native.send_segments,
+    "io-uring": _native.send_ring,
+    "io-uring-zerocopy": _native.send_ring_zerocopy,
 }
 RECEIVERS: dict[str, Loop] = {
     "copy": _native.receive_stream,
@@ -32,7 +36,18 @@ RECEIVERS: dict[str, Loop] = {
     "splice": _native.receive_spliced,
     "batch": _native.receive_batches,
     "gro": _native.receive_coalesced,
+    "io-uring": _native.receive_ring,
+    "mmap": _native.receive_mapped,
 }
+
+
+def require(work: Work, room: int) -> None:
+    """Raise MissingFeature or MissingPrivilege where this process cannot do what the work's method takes; `room` is a
+    send buffer in bytes.
+    """
+    if work.method.startswith("io-uring"):
+        locked = work.method == "io-uring-zerocopy"
+        uring.require(work.first_size * _ring(room, work.first_size) if locked else 0)
 
 
 def prepare(made: socket.socket, work: Work) -> None:
@@ -63,7 +78,8 @@ def run(board: _native.Board, slot: int, sockets: Sequence[socket.socket], work:
     if work.loop == "send":
         _send(board, slot, made, work, room)
     elif work.loop == "receive":
-        RECEIVERS[work.method](board, slot, _transfer(made, work), _native.Buffers(work.first_size))
+        buffers = _native.Buffers(work.first_size, _lent(made, work))
+        RECEIVERS[work.method](board, slot, _transfer(made, work), buffers)
     else:
         loop = _native.request if work.loop == "request" else _native.respond
         questions, answers = _native.Buffers(work.first_size), _native.Buffers(work.second_size)
@@ -132,6 +148,14 @@ def _ring(room: int, size: int) -> int:
     that the data sent are as warm in the cache as netperf's.
     """
     return max(1, min(room // size + 1, RING_BYTES // size))
+
+
+def _lent(made: socket.socket, work: Work) -> int:
+    """How many buffers a receiver has: one, but for io_uring, which fills some before it is heard of."""
+    if work.method != "io-uring":
+        return 1
+    wanted = _native.MOST_AT_ONCE if made.type == socket.SOCK_DGRAM else STREAM_LENT
+    return max(1, min(wanted, RING_BYTES // work.first_size))
 
 
 def _filled(size: int) -> int:

@@ -35,7 +35,7 @@ from pathgauge.paths.types import BuiltPath
 from pathgauge.results.document import Connection, Slice
 from pathgauge.results.latency import Histogram, Ways
 from pathgauge.traffic.kind import FAIRNESS, End, TestKind
-from pathgauge.traffic.methods import is_plain
+from pathgauge.traffic.methods import ZEROCOPY, is_plain
 from pathgauge.traffic.parameters import Parameters
 from pathgauge.traffic.tls import is_encrypted
 from pathgauge.traffic.ways import timed_apart
@@ -90,6 +90,7 @@ class EngineArm:
     opened: int = 0
     flows: int = 1
     completed: tuple[int, int] = (0, 0)  # zero-copy sends completed and copied, at the start of a slice
+    mapped: int = 0  # bytes, then
 
     @property
     def local(self) -> int:
@@ -281,7 +282,7 @@ class EngineArm:
         board = self.engine.board
         for slot in self._slots:
             board.clear_histogram(slot)
-        self.completed = board.zerocopy(self.active)
+        self.completed, self.mapped = board.zerocopy(self.active), board.mapped(self.passive)
         sent = board.live(self.active)
         return sent[0], sent[5], board.live(self.passive)[1]
 
@@ -297,11 +298,13 @@ class EngineArm:
         sent, lost = active[0] - before[0], active[5] - before[1]
         received = board.live(self.passive)[1] - before[2]
         row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
-        if self.kind.pattern == "stream" and self.parameters.send_method == "zerocopy":
+        if self.kind.pattern == "stream" and self.parameters.send_method in ZEROCOPY:
             sends, copied = board.zerocopy(self.active)
             row = msgspec.structs.replace(
                 row, zerocopy_sends=sends - self.completed[0], zerocopy_copied=copied - self.completed[1]
             )
+        if self.kind.pattern == "stream" and self.parameters.receive_method == "mmap":
+            row = msgspec.structs.replace(row, bytes_mapped=board.mapped(self.passive) - self.mapped)
         latency = self._times(self.active) if self.kind.pattern == "transactions" else None
         ways = None if self.back is None else Ways(self._times(self.passive), self._times(self.back))
         return Piece(row, latency, self._rates(first, second), ways)

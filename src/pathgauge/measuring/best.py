@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pathgauge.errors import EndDied, MachineError, MissingFeature, UserError
+from pathgauge.errors import EndDied, MachineError, MissingFeature, MissingPrivilege, UserError
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring.arms import AnyArm
 from pathgauge.measuring.engine import Engine
@@ -117,7 +117,7 @@ class _Pilot:
                 methods.check(self.kind, parameters)
                 tls.check(self.kind, parameters)
             row = _slice(arms_of.build(trial, self.engine, self.kind)[self.place], seconds)
-        except (UserError, MissingFeature, EndDied) as error:
+        except (UserError, MissingFeature, MissingPrivilege, EndDied) as error:
             return Tried(parameters=shown, goodput=None, reason=str(error))
         if row.void is not None:
             return Tried(parameters=shown, goodput=None, reason=row.void)

@@ -37,10 +37,13 @@ MOST_FLOWS = (
     64  # of all loops; with fewer than asked for, which stay in the caches, the rate is one that more do not reach
 )
 
-# The methods that a socket pair carries as a connection does. It knows nothing of MSG_ZEROCOPY, UDP_SEGMENT and
-# UDP_GRO, and copies what MSG_TRUNC is to drop.
-SENT: Mapping[str, tuple[str, ...]] = {"tcp": ("copy", "sendfile", "splice"), "udp": ("copy", "batch")}
-RECEIVED: Mapping[str, tuple[str, ...]] = {"tcp": ("copy", "splice"), "udp": ("copy", "batch")}
+# The methods that a socket pair carries as a connection does. It knows nothing of sends without a copy, of
+# UDP_SEGMENT and UDP_GRO, cannot be mapped, and copies what MSG_TRUNC is to drop.
+SENT: Mapping[str, tuple[str, ...]] = {
+    "tcp": ("copy", "sendfile", "splice", "io-uring"),
+    "udp": ("copy", "batch", "io-uring"),
+}
+RECEIVED: Mapping[str, tuple[str, ...]] = {"tcp": ("copy", "splice", "io-uring"), "udp": ("copy", "batch", "io-uring")}
 
 
 class Loop(NamedTuple):

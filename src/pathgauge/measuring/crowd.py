@@ -178,6 +178,7 @@ def summed(rows: Sequence[Slice], kinds: Sequence[TestKind]) -> Slice:
     trips = [row.rtt_seconds for row in rows if row.rtt_seconds is not None]
     shortest = [row.min_rtt_seconds for row in rows if row.min_rtt_seconds is not None]
     copied = [(row.zerocopy_sends or 0, row.zerocopy_copied or 0) for row in rows if row.zerocopy_sends is not None]
+    mapped = [row.bytes_mapped for row in rows if row.bytes_mapped is not None]
     whole = {name: sum(getattr(row, name) for row in rows) for name in _SUMMED}
     return msgspec.structs.replace(
         first,
@@ -195,6 +196,7 @@ def summed(rows: Sequence[Slice], kinds: Sequence[TestKind]) -> Slice:
         min_rtt_seconds=min(shortest, default=None),
         zerocopy_sends=sum(sends for sends, _ in copied) if copied else None,
         zerocopy_copied=sum(copies for _, copies in copied) if copied else None,
+        bytes_mapped=sum(mapped) if mapped else None,
     )
 
 

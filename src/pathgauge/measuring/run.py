@@ -27,6 +27,8 @@ from pathgauge.results.environment import collect
 from pathgauge.traffic import load
 from pathgauge.traffic.kind import TestKind
 
+LEAST_MAPPED = 0.5  # of what mmap received; less is told
+
 
 class Stopped(Exception):
     """A comparison that was ended early by `cause` (an error or an interrupt); `result` is what it has."""
@@ -205,7 +207,7 @@ class Run:
                         "see sysctl net.core.wmem_max net.core.rmem_max"
                     )
             rows = [measured.row for block in outcome.blocks for measured in block.slices.get(arm.name, ())]
-            self._warn_of_copies(test, arm.name, rows)
+            self._warn_of_copies(test, arm, rows)
             rate, started = arm.parameters.rate, load.missed(kind, arm.parameters, rows)
             if started is not None:
                 self.warn(
@@ -215,14 +217,21 @@ class Run:
         if any(arm.parameters.local_cpu == arm.parameters.remote_cpu for arm in arms):
             self.warn("both ends share one CPU: what one end gains the other loses")
 
-    def _warn_of_copies(self, test: str, name: str, rows: Sequence[Slice]) -> None:
-        """Say how much of what was sent by zerocopy the kernel copied after all."""
+    def _warn_of_copies(self, test: str, arm: AnyArm, rows: Sequence[Slice]) -> None:
+        """Say how much of what was to be sent or received without a copy the kernel copied after all."""
         sends = sum(row.zerocopy_sends or 0 for row in rows)
         copied = sum(row.zerocopy_copied or 0 for row in rows)
         if copied:
             self.warn(
-                f"{test} on {name}: the kernel copied {copied / sends:.0%} of what zerocopy sent after all; "
-                "where the receiver is on the same machine it must"
+                f"{test} on {arm.name}: the kernel copied {copied / sends:.0%} of what {arm.parameters.send_method} "
+                "sent after all; where the receiver is on the same machine it must"
+            )
+        received = sum(row.total_bytes_received for row in rows if row.bytes_mapped is not None)
+        mapped = sum(row.bytes_mapped or 0 for row in rows)
+        if received and mapped < LEAST_MAPPED * received:
+            self.warn(
+                f"{test} on {arm.name}: {mapped / received:.0%} of what mmap received was mapped, the rest copied; "
+                "only whole pages of the kernel's own can be, as of --send-method zerocopy on the same machine"
             )
 
     def document(self, ended: str) -> Result:

@@ -238,7 +238,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     their sum, and `fairness` is Jain's index of what each got. `load_bytes_received` is what the stream beside the
     transactions brought over in `load_seconds`, `packets_by_cpu` how many packets the receive softirqs of each CPU of
     the machine took up the stack.
-    `zerocopy_sends` is how many MSG_ZEROCOPY sends were completed, `zerocopy_copied` how many of them were copied.
+    `zerocopy_sends` is how many sends without a copy were completed, `zerocopy_copied` how many of them were copied.
+    `bytes_mapped` of `total_bytes_received` came in pages that `mmap` received without a copy.
     `limited` says what of pathgauge's own limited it: its loops were near what they do with no network between them
     (`ceiling`), or kept the CPUs of an end busy (`cpu`).
     """
@@ -282,6 +283,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     fairness: float | None = None
     zerocopy_sends: int | None = None
     zerocopy_copied: int | None = None
+    bytes_mapped: int | None = None
     load_bytes_received: int | None = None
     load_seconds: float | None = None
     limited: Literal["ceiling", "cpu"] | None = None

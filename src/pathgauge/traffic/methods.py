@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from pathgauge.traffic.parameters import Parameters
 
 SEND_METHODS: Mapping[str, tuple[str, ...]] = {
-    "tcp": ("copy", "sendfile", "splice", "zerocopy"),
-    "udp": ("copy", "batch", "gso"),
+    "tcp": ("copy", "sendfile", "splice", "zerocopy", "io-uring", "io-uring-zerocopy"),
+    "udp": ("copy", "batch", "gso", "io-uring"),
 }
 RECEIVE_METHODS: Mapping[str, tuple[str, ...]] = {
-    "tcp": ("copy", "discard", "splice"),
-    "udp": ("copy", "batch", "gro"),
+    "tcp": ("copy", "discard", "splice", "io-uring", "mmap"),
+    "udp": ("copy", "batch", "gro", "io-uring"),
 }
 BEST = "best"  # in place of a method's name: which it is, is tried out
+ZEROCOPY = ("zerocopy", "io-uring-zerocopy")  # of which the kernel says what it copied after all
 WAITS = ("block", "poll", "spin")
 PLAIN: Mapping[str, str | int | None] = {
     "send_method": "copy",
@@ -53,6 +54,14 @@ def check(kind: "TestKind", parameters: "Parameters") -> None:
             raise UserError(
                 f"{kind.name} has no {option} {method}; it has {', '.join((*methods, BEST))}",
                 hint=f"one of these, or name only tests that have it: --test {others} --{option} {method}",
+            )
+    for option, method, lacking in (
+        ("send-method", parameters.send_method, ("io-uring", "io-uring-zerocopy")),
+        ("receive-method", parameters.receive_method, ("mmap",)),
+    ):  # of zerocopy the end's own socket says so; sent through a ring, Multipath TCP stalls
+        if kind.pattern == "stream" and parameters.mptcp and method in lacking:
+            raise UserError(
+                f"Multipath TCP has no {option} {method}", hint=f"leave out --mptcp, or --{option} {method}"
             )
     size = parameters.send_size
     if kind.pattern == "stream" and parameters.send_method == "splice" and size is not None and size > LARGEST_PIPE:

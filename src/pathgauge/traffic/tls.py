@@ -25,6 +25,14 @@ def check(kind: "TestKind", parameters: "Parameters") -> None:
     for option, given in (
         ("send-method zerocopy", streams and parameters.send_method == "zerocopy"),
         ("receive-method discard", streams and parameters.receive_method == "discard"),
+        ("receive-method mmap", streams and parameters.receive_method == "mmap"),
+        *(
+            (f"{option} {method}", streams and method.startswith("io-uring"))
+            for option, method in (
+                ("send-method", parameters.send_method),
+                ("receive-method", parameters.receive_method),
+            )
+        ),
         ("mptcp", parameters.mptcp),
         ("flows", parameters.flows > 1),
     ):
