@@ -9,6 +9,7 @@ import pytest
 from arms_twin import TwinArm
 from pathgauge.measuring.judge import Question, judge
 from pathgauge.measuring.loop import (
+    GROWTH_SECONDS,
     MESSAGES_IN_SLICE,
     SHORTEST_SHAPED,
     SHORTEST_SHAPED_RAMP,
@@ -115,6 +116,18 @@ def test_in_a_crowd_every_loop_has_its_turn() -> None:
     assert many.slice == pytest.approx(lone.slice + 100 * TURN_SECONDS)
     assert many.warmup >= WARMUP + 100 * TURN_SECONDS
     assert pilot([fast], 10.0, 0.5, 0.1, crowd=101).slice == 0.5
+
+
+def test_many_streams_are_warmed_until_they_have_grown_as_far_as_the_budget_goes() -> None:
+    fast = TwinArm("fast", rate=3e11)
+    one, many, short = (
+        pilot([fast, fast], budget, None, None, streams=streams)
+        for budget, streams in ((100.0, 1), (100.0, 1001), (10.0, 1001))
+    )
+    assert one.warmup == WARMUP
+    assert many.warmup == pytest.approx(1000 * GROWTH_SECONDS)
+    assert one.warmup < short.warmup <= 10.0 / 10 / 2 / 2
+    assert pilot([fast], 10.0, None, 0.1, streams=1001).warmup == 0.1
 
 
 def test_what_an_arm_tells_of_each_copy_is_kept() -> None:

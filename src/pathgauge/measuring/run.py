@@ -145,6 +145,7 @@ class Run:
             plan=earlier,
             blocks=request.blocks,
             shaped=kind.pattern == "stream" and any(arm.path.rate is not None for arm in arms),
+            streams=max(arm.parameters.flows for arm in arms) if kind.pattern == "stream" else 1,
             crowd=max(len(arm.arms) if isinstance(arm, Crowd) else 1 for arm in arms),
             lab=self.labs - 1,
             generator=random.Random(f"{self.seed} {kind.name}" + (f" {self.labs}" if self.labs > 1 else "")),
