@@ -15,6 +15,7 @@ TIDY := build/lint/tidy-$(call hash,pyproject.toml CMakeLists.txt .clang-tidy na
 
 PYTHON_FOLDERS := $(wildcard src tests benchmarks)
 CPP_FILES := $(wildcard native/*.cpp native/*.hpp tests/native/*.cpp tests/native/*.hpp)
+PERFORMANCE := docs/reference/performance.md
 CHECKS := check-ruff check-format check-types check-clang-format check-clang-tidy
 
 .DEFAULT_GOAL := help
@@ -42,11 +43,11 @@ interop: install $(DEV_TOOLS) ## run every test against the stock peers, of netp
 test-kernel: install $(DEV_TOOLS) ## test the kinds of path that many kernels lack, in a guest that has them (some 5 min)
 	@PYTHON=$(BIN)/python scripts/test-kernel $(PYTEST_ARGS)
 
-bench: install $(DEV_TOOLS) ## measure pathgauge against netperf, iperf3, nuttcp and sockperf, all in one run
-	@$(BIN)/python -m benchmarks.startup
-	@$(BIN)/python -m benchmarks.scale
-	@$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)
-	@$(BIN)/python -m benchmarks.flows
+bench: install $(DEV_TOOLS) ## measure pathgauge against netperf, iperf3, nuttcp and sockperf, and write docs/reference/performance.md
+	@$(BIN)/python -m benchmarks.startup --page $(PERFORMANCE)
+	@$(BIN)/python -m benchmarks.scale --page $(PERFORMANCE)
+	@$(BIN)/python -m benchmarks.engine --page $(PERFORMANCE) $(BENCH_ARGS)
+	@$(BIN)/python -m benchmarks.flows --page $(PERFORMANCE)
 
 campaign: install $(DEV_TOOLS) ## live verdicts whose answer is known, and the time to one (an hour and more, resumable)
 	@$(BIN)/python -m benchmarks.verdicts

@@ -1,6 +1,7 @@
 """The engine against its peers (netperf, iperf3, nuttcp, sockperf): all alternate in one run over the same namespaces.
 
-    python -m benchmarks.engine [--seconds 60] [--slice 1] [--congestion cubic] [--markdown FILE] [CASE...]
+    python -m benchmarks.engine [--seconds 60] [--slice 1] [--congestion cubic]
+        [--page docs/reference/performance.md] [CASE...]
 
 Each slice of each program is a run on a fresh connection, client and server pinned alike. The comparison is the
 product's own: a peer is the baseline, the engine the candidate, the loop and the statistics are `pathgauge compare`'s.
@@ -20,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.cases import BEST, PLAIN, Case, limit
+from benchmarks.page import add_option, put
 from benchmarks.peers.iperf3 import Iperf3Arm
 from benchmarks.peers.netperf import NetperfArm
 from benchmarks.peers.nuttcp import NuttcpArm
@@ -204,7 +206,7 @@ def main() -> None:
     parser.add_argument("--slice", type=float, default=1.0, help="of each slice, in whole s (default 1)")
     parser.add_argument("--congestion", metavar="NAME", help="of every program's connections (default: the kernel's)")
     parser.add_argument("--seed", type=int, default=20070709)
-    parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
+    add_option(parser)
     parser.add_argument("--json", type=Path, help="write the comparisons to this file")
     parser.add_argument("case", nargs="*", help="only the cases that contain this text")
     chosen = parser.parse_args()
@@ -223,8 +225,8 @@ def main() -> None:
             {"case": case.name, "blocks": found.blocks, "comparisons": msgspec.to_builtins(found.comparisons)}
         )
         print(("\r" if sys.stderr.isatty() else "") + "\n".join(rows(found)), flush=True)
-        if chosen.markdown:
-            chosen.markdown.write_text("\n".join(lines) + "\n")
+        if chosen.page:
+            put(chosen.page, "engine", lines)
         if chosen.json:
             chosen.json.write_text(json.dumps(documents, indent=1) + "\n")
 

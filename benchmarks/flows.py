@@ -1,6 +1,7 @@
 """How the cost of a byte and of a transaction grows with the number of flows, and what a flow takes of memory.
 
     python -m benchmarks.flows [--seconds 240] [--flows 8 1 100 1000 10000] [--plot docs/reference/plots/flows.svg]
+        [--page docs/reference/performance.md]
 
 The rates are one comparison each, `pathgauge compare host --vary flows=...`, its first number the baseline; the memory
 is read while all flows stand open on a path of their own, after each has carried something. The plot needs matplotlib
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.page import add_option, put
 from pathgauge import compare
 from pathgauge.measuring.arm import EngineArm
 from pathgauge.measuring.arms import placed
@@ -163,13 +165,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240.0, help="budget of each test (default 240)")
     parser.add_argument("--flows", type=int, nargs="+", default=[8, 1, 100, 1000, 10000], metavar="N")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the cost over the flows into it")
+    add_option(parser)
     chosen = parser.parse_args()
     make_room(2 * max(chosen.flows), "so many flows", "fewer --flows")
     print(HEADER, flush=True)
-    found = {}
+    found, lines = {}, [HEADER]
     for test in TESTED:
         found[test] = grow(test, chosen.flows, chosen.seconds)
-        print("\n".join(row(test, each) for each in found[test]), flush=True)
+        rows = [row(test, each) for each in found[test]]
+        print("\n".join(rows), flush=True)
+        lines += rows
+    if chosen.page:
+        put(chosen.page, "flows", lines)
     if chosen.plot:
         draw(chosen.plot, found)
 

@@ -1,6 +1,6 @@
 """How long many macvlan namespaces on one wire take to come and to go: `pathgauge lab` beside a script of `ip -batch`.
 
-python -m benchmarks.scale [--root] [--copies 10 100 1000] [--pairs 5] [--markdown FILE]
+python -m benchmarks.scale [--root] [--copies 10 100 1000] [--pairs 5] [--page docs/reference/performance.md]
 
 Each is timed as commands, from start to end, in pairs of random order. Gone is what the kernel says is gone: without
 --root all of it happens in a user namespace of its own, whose limit of network namespaces lets none in as long as an
@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.page import add_option, put
 from pathgauge.paths.addresses import FIRST_CANDIDATE, SERVER, address
 from pathgauge.paths.journal import FOLDER_VARIABLE
 from pathgauge.paths.namespaces import CLONE_NEWNET, CLONE_NEWNS, enter_user_namespace, new_network_namespace, unshare
@@ -202,7 +203,7 @@ def main() -> None:
     parser.add_argument("--root", action="store_true")
     parser.add_argument("--copies", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
+    add_option(parser)
     chosen = parser.parse_args()
     account = apart(root=chosen.root)
     print(f"before: {kept()}\n{HEADER}", flush=True)
@@ -210,8 +211,8 @@ def main() -> None:
         os.environ[FOLDER_VARIABLE] = f"{folder}/journal"
         lines = [line for copies in chosen.copies for line in rows(copies, chosen.pairs, account, Path(folder))]
     print(f"after: {kept()}")
-    if chosen.markdown:
-        chosen.markdown.write_text("\n".join([HEADER, *lines]) + "\n")
+    if chosen.page:
+        put(chosen.page, "scale", [HEADER, *lines])
 
 
 if __name__ == "__main__":

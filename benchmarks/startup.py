@@ -1,6 +1,6 @@
 """How long pathgauge keeps one waiting: start, import, a lab up and down. Medians with the least and the most.
 
-python -m benchmarks.startup [--runs 20] [--markdown FILE]
+python -m benchmarks.startup [--runs 20] [--page docs/reference/performance.md]
 """
 
 import argparse
@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from benchmarks.page import add_option, put
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.spec import parse_paths
 from pathgauge.paths.types import WireSpec
@@ -50,7 +50,7 @@ def main() -> None:
     """Run every case in turns and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
+    add_option(parser)
     chosen = parser.parse_args()
     found: dict[str, list[float]] = {name: [] for name, _, _ in CASES}
     for _ in range(chosen.runs):
@@ -63,8 +63,8 @@ def main() -> None:
             f"| {name} | {statistics.median(ms):.0f} ms | {min(ms):.0f} - {max(ms):.0f} ms | {1000 * limit:.0f} ms |"
         )
     print("\n".join(lines))
-    if chosen.markdown:
-        chosen.markdown.write_text("\n".join(lines) + "\n")
+    if chosen.page:
+        put(chosen.page, "startup", lines)
 
 
 if __name__ == "__main__":

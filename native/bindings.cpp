@@ -22,6 +22,7 @@
 #include "connections.hpp"
 #include "connector.hpp"
 #include "cost.hpp"
+#include "descriptors.hpp"
 #include "flows.hpp"
 #include "loops.hpp"
 #include "mapped.hpp"
@@ -384,6 +385,7 @@ NB_MODULE(_native, module) {
   module.attr("MOST_AT_ONCE") = pathgauge::most_at_once;
   module.def("histogram_index", &pathgauge::histogram_index, "nanoseconds"_a);
   module.def("hear_nudges", &pathgauge::hear_nudges);
+  module.def("keep_descriptors", &pathgauge::keep_descriptors, "kept"_a);
   module.def("why_no_ring", &pathgauge::why_no_ring, "locked"_a);
   bind_board(module);
   bind_what_moves(module);

@@ -54,6 +54,11 @@ class Board:
 def hear_nudges() -> None:
     """Let nudges (SIGUSR1) wake this process's loops, and do nothing else."""
 
+def keep_descriptors(kept: list[int]) -> bool:
+    """Give this thread a table of descriptors of its own, with no others open than these and the standard ones: calls
+    on them cost less then. It is for a thread that ends soon after its loop. False where the kernel cannot.
+    """
+
 def why_no_ring(locked: int) -> int:
     """An errno where this process cannot have a ring of io_uring that sends from so many bytes of locked memory; 0
     where it can. MemoryError where there is no room, IndexError for more than 1 GiB.

@@ -9,7 +9,8 @@ import msgspec
 from pathgauge import attaching
 from pathgauge.errors import UserError
 from pathgauge.measuring.request import Request
-from pathgauge.options import DEFAULT_PATHS, LAB_KEYS, MOST_PARALLEL, OPTIONS, lab_keys_varied
+from pathgauge.option_values import LAB_KEYS, MOST_PARALLEL
+from pathgauge.options import DEFAULT_PATHS, OPTIONS, lab_keys_varied
 from pathgauge.paths.endpoint import EXISTING, parse_server
 from pathgauge.paths.types import PathSpec, WireSpec
 from pathgauge.paths.validity import check, check_wire

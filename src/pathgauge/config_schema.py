@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from pathgauge.config import NOT_IN_A_FILE
-from pathgauge.options import LAB_KEYS, OPTIONS, TABLES, WIRE_KEYS, Option
+from pathgauge.option_values import LAB_KEYS, WIRE_KEYS
+from pathgauge.options import OPTIONS, TABLES, Option
 from pathgauge.paths.types import SWITCHES
 from pathgauge.results.schema import DIALECT
 from pathgauge.traffic.metrics import METRICS

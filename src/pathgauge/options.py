@@ -7,15 +7,45 @@ command line, a file and Python go one way and get the same messages.
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from pathgauge import quantities
 from pathgauge.errors import UserError
-from pathgauge.paths.types import QUEUE_KINDS, SHAPERS, SWITCHES, Value
+from pathgauge.option_values import (
+    LAB_KEYS,
+    WIRE_KEYS,
+    metric_names,
+    parse_address,
+    parse_beside,
+    parse_blocks,
+    parse_burst,
+    parse_busy_poll,
+    parse_copies,
+    parse_cpu,
+    parse_device,
+    parse_fail_on,
+    parse_file,
+    parse_flows,
+    parse_labs,
+    parse_margin,
+    parse_metric,
+    parse_path,
+    parse_pause,
+    parse_plot,
+    parse_quota,
+    parse_realtime,
+    parse_rps,
+    parse_seed,
+    parse_server,
+    parse_test,
+    parse_threads,
+    parse_tls,
+    parse_wire,
+    test_names,
+    word_parser,
+)
 from pathgauge.quantities import nearest, quoted
 from pathgauge.traffic.beside import LOADS, NONE
-from pathgauge.traffic.flows import MOST_FLOWS, MOST_THREADS
 from pathgauge.traffic.methods import BEST, RECEIVE_METHODS, SEND_METHODS, WAITS
 from pathgauge.traffic.tls import CIPHERS, OFF
 
@@ -31,20 +61,6 @@ JUDGING = "Judging and stopping"
 OUTPUT = "Output"
 
 DEFAULT_PATHS = ("host", "macvlan")
-GREATEST_CPU = 8191
-GREATEST_BURST = 4096
-GREATEST_BUSY_POLL = 1_000_000  # us
-GREATEST_PRIORITY = 99
-LEAST_BLOCKS, GREATEST_BLOCKS = 5, 100_000
-LEAST_LABS, GREATEST_LABS = 5, 1000
-MOST_PARALLEL = 500  # copies; a machine's tables of neighbours hold 1024
-GREATEST_COPIES = 4000  # a wire has room for some more addresses
-LONGEST_DEVICE = 15
-LONGEST_DELAY = 10.0  # seconds
-GREATEST_RULES = 10_000
-GREATEST_QUEUES = 4096  # what a device can have at most
-GREATEST_QUEUE_LIMIT = 10**9
-LEAST_MTU, GREATEST_MTU = 1280, 65535  # IPv6 takes no less
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,56 +88,6 @@ class Option:
     def field(self) -> str:
         """The name in Python."""
         return self.name.replace("-", "_")
-
-
-def _test_names() -> Sequence[str]:
-    from pathgauge.traffic.registry import TESTS
-
-    return tuple(TESTS)
-
-
-def _metric_names() -> Sequence[str]:
-    from pathgauge.traffic.metrics import METRICS
-
-    return tuple(METRICS)
-
-
-def _parse_test(text: str) -> str:
-    name, names = text.strip().upper(), _test_names()
-    if name not in names:
-        raise UserError(f"there is no test {quoted(text)}; {nearest(name, names)}", hint="see pathgauge compare --help")
-    return name
-
-
-def _parse_metric(text: str) -> str:
-    name, names = text.strip().lower().replace("-", "_"), _metric_names()
-    if name not in names:
-        raise UserError(f"there is no metric {quoted(text)}; {nearest(name, names)}", hint="--metric cpu_machine")
-    return name
-
-
-def _parse_margin(text: str) -> tuple[str | None, float]:
-    metric, separator, percent = text.rpartition("=")
-    return (_parse_metric(metric) if separator else None), quantities.parse_margin(percent)
-
-
-def _parse_path(text: str) -> object:
-    from pathgauge.paths.endpoint import parse_path
-
-    return parse_path(text)
-
-
-def _parse_wire(text: str) -> dict[str, Value]:
-    found: dict[str, Value] = {}
-    for item in text.split(","):
-        key, equals, value = (part.strip() for part in item.partition("="))
-        hint = f"its keys are {', '.join(WIRE_KEYS)}, each once: --wire rate=1gbit,limit=3M"
-        if not equals or key in found:
-            raise UserError(f"{quoted(text)} does not describe a wire", hint=hint)
-        if key not in WIRE_KEYS:
-            raise UserError(f"a wire has no {quoted(key)}; {nearest(key, WIRE_KEYS)}", hint=hint)
-        found[key] = WIRE_KEYS[key](value)
-    return found
 
 
 def parameter_named(key: str, others: Iterable[str] = ()) -> Option:
@@ -171,191 +137,13 @@ def _parse_vary(text: str) -> tuple[str, tuple[tuple[object, str], ...]]:
     return field, tuple((parse(value), value) for value in values)
 
 
-def _parse_fail_on(text: str) -> str:
-    if text.strip() != "slower":
-        raise UserError(f"{quoted(text)} is nothing to fail on", hint="--fail-on slower")
-    return "slower"
-
-
-def _parse_file(text: str) -> str:
-    if not text or "\0" in text:
-        raise UserError(f"{quoted(text)} is no file name", hint="--json result.json")
-    return text
-
-
-def parse_plot(text: str) -> str:
-    """A file's name that says that it is an SVG. Raises UserError."""
-    if not text.lower().endswith(".svg") or "\0" in text:
-        raise UserError(f"{quoted(text)} names no SVG file", hint="--plot result.svg")
-    return text
-
-
-def _parse_server(text: str) -> tuple[str, int]:
-    from pathgauge.paths.endpoint import parse_server
-
-    return parse_server(text)
-
-
-def _parse_device(text: str) -> str:
-    if not 0 < len(text) <= LONGEST_DEVICE or "/" in text or not text.isprintable():
-        raise UserError(f"{quoted(text)} is no device's name", hint="see them with: ip link")
-    return text
-
-
-def _parse_address(text: str) -> tuple[str, str]:
-    name, _, address = text.rpartition("=")
-    try:
-        interface = ip_interface(address)
-    except ValueError:
-        interface = None
-    if interface is None or "/" not in address:
-        raise UserError(f"{quoted(address)} is no address with a prefix", hint="--address 198.18.0.3/15")
-    return name.strip(), str(interface)
-
-
-def _mtu(text: str) -> int:
-    return quantities.parse_whole(text, LEAST_MTU, GREATEST_MTU, "MTU")
-
-
-def _loss(text: str) -> float:
-    return quantities.parse_share(text, "loss")
-
-
-def _reorder(text: str) -> float:
-    return quantities.parse_share(text, "reorder")
-
-
-def _delay(text: str) -> float:
-    return quantities.parse_time(text, longest=LONGEST_DELAY)
-
-
-def _rules(text: str) -> int:
-    return quantities.parse_whole(text, 1, GREATEST_RULES, "number of rules")
-
-
-def _queues(text: str) -> int:
-    return quantities.parse_whole(text, 1, GREATEST_QUEUES, "number of queues")
-
-
-def _queue_limit(text: str) -> int:
-    return quantities.parse_whole(text, 1, GREATEST_QUEUE_LIMIT, "limit of a queue")
-
-
-def _rps(text: str) -> str:
-    return quantities.parse_cpus(text, GREATEST_CPU)
-
-
-def _word(words: Sequence[str], what: str, hint: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if (word := text.strip().lower()) not in words:
-            raise UserError(f"there is no {what} {quoted(text)}; {nearest(word, words)}", hint=hint)
-        return word
-
-    return parse
-
-
-WIRE_KEYS: dict[str, Callable[[str], Value]] = {
-    "rate": quantities.parse_rate,
-    "burst": quantities.parse_size,
-    "limit": quantities.parse_size,
-    "mtu": _mtu,
-    "loss": _loss,
-    "delay": _delay,
-    "jitter": _delay,
-    "reorder": _reorder,
-    "rps": _rps,
-    "shaper": _word(SHAPERS, "shaper", "--wire rate=1gbit,shaper=htb"),
-}
-
-# The keys of --set that are no test parameters: what they change, they change in the lab, on a wire of the path's own.
-LAB_KEYS: dict[str, Callable[[str], object]] = {
-    "rate": quantities.parse_rate,
-    "mtu": _mtu,
-    "loss": _loss,
-    "delay": _delay,
-    "jitter": _delay,
-    "reorder": _reorder,
-    "rps": _rps,
-    "qdisc": _word(QUEUE_KINDS, "queueing discipline", "--set macvlan.qdisc=pfifo"),
-    "qdisc-limit": _queue_limit,
-    "queues": _queues,
-    "rules": _rules,
-    **dict.fromkeys(SWITCHES, quantities.parse_switch),
-}
-
-
-def _cpu(text: str) -> int:
-    return quantities.parse_whole(text, 0, GREATEST_CPU, "CPU number")
-
-
-def _burst(text: str) -> int:
-    return quantities.parse_whole(text, 0, GREATEST_BURST, "number of requests in flight")
-
-
-def _flows(text: str) -> int:
-    return quantities.parse_whole(text, 1, MOST_FLOWS, "number of flows")
-
-
-def _threads(text: str) -> int:
-    return quantities.parse_whole(text, 1, MOST_THREADS, "number of threads")
-
-
-def _busy_poll(text: str) -> int:
-    return quantities.parse_whole(text, 0, GREATEST_BUSY_POLL, "time to poll, in us")
-
-
-def _realtime(text: str) -> int:
-    return quantities.parse_whole(text, 1, GREATEST_PRIORITY, "priority of SCHED_FIFO")
-
-
-def _beside(text: str) -> str | None:
-    if (name := text.strip().upper()) == NONE.upper():
-        return None
-    if name not in LOADS:
-        words = (*LOADS, NONE)
-        raise UserError(f"no {quoted(text)} runs beside; {nearest(name, words)}", hint="--beside TCP_STREAM")
-    return name
-
-
-def _tls(text: str) -> str | None:
-    word = _word((OFF, *CIPHERS), "cipher", f"--tls {CIPHERS[0]}")(text)
-    return None if word == OFF else word
-
-
-def _quota(text: str) -> float:
-    return quantities.parse_quota(text)
-
-
-def _blocks(text: str) -> int:
-    return quantities.parse_whole(text, LEAST_BLOCKS, GREATEST_BLOCKS, "number of blocks")
-
-
-def _labs(text: str) -> int:
-    labs = quantities.parse_whole(text, 1, GREATEST_LABS, "number of labs")
-    if 1 < labs < LEAST_LABS:
-        raise UserError(f"{labs} labs say nothing of how labs differ", hint=f"--labs {LEAST_LABS}, or more")
-    return labs
-
-
-def _copies(text: str) -> int:
-    return quantities.parse_whole(text, 1, GREATEST_COPIES, "number of copies")
-
-
-def _seed(text: str) -> int:
-    return quantities.parse_whole(text, 0, 2**64 - 1, "seed")
-
-
-def _pause(text: str) -> float:
-    return quantities.parse_time(text, zero=True)
-
-
 def _parameter(name: str, metavar: str, words: str, parse: Callable[[str], object], default: str) -> Option:
     return Option(name, metavar, words, parse, default, TRAFFIC, parameter=True, flag=not metavar)
 
 
 def _method(name: str, words: str, methods: Sequence[str], what: str) -> Option:
     """A test parameter that is one of these; the first is the default."""
-    parse = _word(methods, what, f"--{name} {methods[1]}")
+    parse = word_parser(methods, what, f"--{name} {methods[1]}")
     return replace(_parameter(name, "NAME", words, parse, methods[0]), choices=lambda: methods)
 
 
@@ -369,10 +157,10 @@ _KERNEL = "the kernel's"
 OPTIONS: dict[str, Option] = {
     option.name: option
     for option in (
-        Option("test", "NAME", "a test, by netperf's name", _parse_test, "all five", WHAT, True, choices=_test_names),
+        Option("test", "NAME", "a test, by netperf's name", parse_test, "all five", WHAT, True, choices=test_names),
         Option(
-            "metric", "NAME", "judge this metric too", _parse_metric, "each test's primary metric", WHAT, True,
-            choices=_metric_names,
+            "metric", "NAME", "judge this metric too", parse_metric, "each test's primary metric", WHAT, True,
+            choices=metric_names,
         ),
         Option("vary", "KEY=V1,V2,...", "compare settings of one path and one test: of a test parameter, or of a lab's "
                "key of --set", _parse_vary, "nothing", WHAT),
@@ -380,20 +168,21 @@ OPTIONS: dict[str, Option] = {
         _parameter("receive-size", "SIZE", "bytes of each receive", quantities.parse_size, "128K; UDP: 65535"),
         _parameter("request-size", "SIZE", "bytes of each request", quantities.parse_size, "1"),
         _parameter("response-size", "SIZE", "bytes of each response", quantities.parse_size, "1"),
-        _parameter("burst", "N", "requests in flight beyond the one awaited (netperf's -b)", _burst, "0"),
+        _parameter("burst", "N", "requests in flight beyond the one awaited (netperf's -b)", parse_burst, "0"),
         _parameter("rate", "RATE", "start so many transactions, or bits of a stream, in a second; latency counts "
                    "from when each should have started", quantities.parse_load, "as many as go"),
-        _parameter("flows", "N", "TCP connections at once, a fresh lot in each block", _flows, "1"),
-        _parameter("threads", "N", "loops at each end that share the flows, each on CPUs of its own", _threads, "1"),
+        _parameter("flows", "N", "TCP connections at once, a fresh lot in each block", parse_flows, "1"),
+        _parameter("threads", "N", "loops at each end that share the flows, each on CPUs of its own",
+                   parse_threads, "1"),
         _parameter("local-buffer", "SIZE", "bytes of the client's socket buffers", quantities.parse_size, _KERNEL),
         _parameter("remote-buffer", "SIZE", "bytes of the server's socket buffers", quantities.parse_size, _KERNEL),
         _parameter("nodelay", "", "switch Nagle's algorithm off (TCP_NODELAY)", quantities.parse_switch, "off"),
         _parameter("congestion", "NAME", "congestion control", quantities.parse_congestion, _KERNEL),
         _parameter("dscp", "NAME", "DSCP, by name (EF, AF41, CS1) or from 0 to 63", quantities.parse_dscp, _KERNEL),
-        _parameter("local-cpu", "CPU", "number of the CPU the client runs on", _cpu, "chosen, and stated"),
-        _parameter("remote-cpu", "CPU", "number of the CPU the server runs on", _cpu, "chosen, and stated"),
-        _parameter("local-quota", "CPUS", "CPU quota of the client, by a cgroup", _quota, "none"),
-        _parameter("remote-quota", "CPUS", "CPU quota of the server, by a cgroup", _quota, "none"),
+        _parameter("local-cpu", "CPU", "number of the CPU the client runs on", parse_cpu, "chosen, and stated"),
+        _parameter("remote-cpu", "CPU", "number of the CPU the server runs on", parse_cpu, "chosen, and stated"),
+        _parameter("local-quota", "CPUS", "CPU quota of the client, by a cgroup", parse_quota, "none"),
+        _parameter("remote-quota", "CPUS", "CPU quota of the server, by a cgroup", parse_quota, "none"),
         _parameter("ipv6", "", "use IPv6", quantities.parse_switch, "off"),
         _method("send-method", "how a stream is sent: copy, io-uring; TCP sendfile, splice, zerocopy, "
                 "io-uring-zerocopy; UDP batch, gso; or best", _METHODS[0], "send method"),
@@ -405,57 +194,60 @@ OPTIONS: dict[str, Option] = {
         _parameter("low-water", "SIZE", "bytes that wake a sleeping receiver of a TCP stream (SO_RCVLOWAT)",
                    quantities.parse_size, "1"),
         _parameter("busy-poll", "US", "us that a reader polls the device's queue before it sleeps (SO_BUSY_POLL)",
-                   _busy_poll, _KERNEL),
-        _parameter("realtime", "PRIORITY", "run both ends in real time (SCHED_FIFO), 1 to 99", _realtime, "off"),
+                   parse_busy_poll, _KERNEL),
+        _parameter("realtime", "PRIORITY", "run both ends in real time (SCHED_FIFO), 1 to 99", parse_realtime, "off"),
         _parameter("mptcp", "", "use Multipath TCP", quantities.parse_switch, "off"),
         replace(
-            _parameter("tls", "CIPHER", f"encrypt by the kernel's TLS: {', '.join(CIPHERS)}", _tls, OFF),
+            _parameter("tls", "CIPHER", f"encrypt by the kernel's TLS: {', '.join(CIPHERS)}", parse_tls, OFF),
             choices=lambda: (OFF, *CIPHERS),
         ),
         replace(
             _parameter("beside", "TEST", "a stream that loads the path beside the transactions (latency under load)",
-                       _beside, NONE),
+                       parse_beside, NONE),
             choices=lambda: (NONE, *LOADS),
         ),
         _parameter("beside-rate", "RATE", "of that stream, at most", quantities.parse_rate, "as fast as it goes"),
         _parameter("one-way", "", "time requests and responses apart, each on its way", quantities.parse_switch, "off"),
         Option("path", "NAME=FROM,TO[,ADDRESS]",
                "a path that exists, between local, netns:NAME, pid:N, container:NAME, or to netperf://HOST",
-               _parse_path, "none", LAB, True),
+               parse_path, "none", LAB, True),
         Option("set", "NAME.KEY=VALUE",
                f"a test parameter of one path alone; or, of its lab, {', '.join(LAB_KEYS)}", _parse_setting,
                "nothing", LAB, True),
         Option("wire", "KEY=VALUE[,KEY=VALUE...]",
                f"how the wire is made, rate=1gbit,loss=0.1% for example; its keys are {', '.join(WIRE_KEYS)}",
-               _parse_wire, "unshaped", LAB),
+               parse_wire, "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
         Option("rps", "CPUS", "CPUs that receive for all devices of the lab (RPS): off, 1, 0-3, 0+2; short for --wire "
-               "rps=CPUS", _rps, "the CPU that sent, or the device's own", LAB),
+               "rps=CPUS", parse_rps, "the CPU that sent, or the device's own", LAB),
         Option("copies", "N", "build each path so many times on its wire, as a host of many containers has them",
-               _copies, "1", LAB),
+               parse_copies, "1", LAB),
         Option("parallel", "", "measure all copies of a path at once, not one at a time",
                quantities.parse_switch, "off", LAB, flag=True),
         Option("server", "netperf://HOST[:PORT]", "measure against a netserver elsewhere, from this machine's --device",
-               _parse_server, "one of our own, in the lab", LAB),
-        Option("device", "NAME", "with --server: the device that leads there", _parse_device, "none", LAB),
+               parse_server, "one of our own, in the lab", LAB),
+        Option("device", "NAME", "with --server: the device that leads there", parse_device, "none", LAB),
         Option("address", "[NAME=]ADDRESS/PREFIX", "with --server: the address of a path that takes one of its own",
-               _parse_address, "none", LAB, True),
+               parse_address, "none", LAB, True),
         Option("confidence", "PERCENT", "of the intervals, in %", quantities.parse_confidence, "95%", JUDGING),
         Option(
             "margin", "[METRIC=]PERCENT", "smallest difference that matters, in %; without METRIC: of the rates",
-            _parse_margin, "rates 2%, CPU and median latency 5%, p99 10%", JUDGING, True,
+            parse_margin, "rates 2%, CPU and median latency 5%, p99 10%", JUDGING, True,
         ),
         Option("max-time", "TIME", "longest time for a test, in seconds", quantities.parse_time, "10s", JUDGING),
-        Option("blocks", "N", "measure so many blocks and look once, at the end", _blocks, "until settled", JUDGING),
-        Option("labs", "N", "build the lab so many times, 5 or more, and judge over the builds", _labs, "1", JUDGING),
+        Option("blocks", "N", "measure so many blocks and look once, at the end",
+               parse_blocks, "until settled", JUDGING),
+        Option("labs", "N", "build the lab so many times, 5 or more, and judge over the builds",
+               parse_labs, "1", JUDGING),
         Option("slice", "TIME", "length of a slice, in seconds", quantities.parse_time, _PILOT, JUDGING),
-        Option("warmup", "TIME", "uncounted start of a connection, in seconds", _pause, _PILOT, JUDGING),
-        Option("seed", "N", "number that fixes the random order of the paths", _seed, "random, and stated", JUDGING),
-        Option("json", "FILE", "write the results document; - for standard output", _parse_file, "none", OUTPUT,
+        Option("warmup", "TIME", "uncounted start of a connection, in seconds", parse_pause, _PILOT, JUDGING),
+        Option("seed", "N", "number that fixes the random order of the paths",
+               parse_seed, "random, and stated", JUDGING),
+        Option("json", "FILE", "write the results document; - for standard output", parse_file, "none", OUTPUT,
                output=True, file=True),
         Option("plot", "FILE.svg", "draw the differences with their intervals as an SVG", parse_plot, "none", OUTPUT,
                output=True, file=True),
-        Option("fail-on", "slower", "exit 1 if a candidate is slower", _parse_fail_on, "never", OUTPUT,
+        Option("fail-on", "slower", "exit 1 if a candidate is slower", parse_fail_on, "never", OUTPUT,
                output=True, choices=lambda: ("slower",)),
         Option("quiet", "", "no progress and no table, only errors", quantities.parse_switch, "off", OUTPUT,
                output=True, flag=True),
@@ -463,7 +255,7 @@ OPTIONS: dict[str, Option] = {
                quantities.parse_switch, "off", OUTPUT, output=True, flag=True),
         Option("print-config", "", "measure nothing; print a file for --config that asks for the same",
                quantities.parse_switch, "off", OUTPUT, output=True, flag=True),
-        Option("config", "FILE", "read options from a TOML file; keys are option names", _parse_file, "none", OUTPUT,
+        Option("config", "FILE", "read options from a TOML file; keys are option names", parse_file, "none", OUTPUT,
                output=True, file=True),
     )
 }  # fmt: skip

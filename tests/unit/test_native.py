@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -364,3 +365,36 @@ def test_the_histogram_has_the_layout_of_hdr(nanoseconds: int) -> None:
         assert place == _native.HISTOGRAM_SIZE - 1
     else:
         assert place == layout._counts_index_for(nanoseconds)
+
+
+def test_a_thread_that_keeps_some_descriptors_holds_no_others_and_closes_none_of_ours() -> None:
+    near, far = socket.socketpair()
+    kept, kept_far = socket.socketpair()
+    kept_far.send(b"x")
+    seen: list[object] = []
+    free = threading.Event()
+
+    def hold() -> None:
+        seen.append(_native.keep_descriptors([kept.fileno()]))
+        seen.append(kept.recv(1))
+        try:
+            os.fstat(near.fileno())
+        except OSError as error:
+            seen.append(error.errno)
+        free.wait(10)
+
+    thread = threading.Thread(target=hold)
+    with near, far, kept, kept_far:
+        thread.start()
+        while len(seen) < 3 and thread.is_alive():
+            time.sleep(0.001)
+        assert seen == [True, b"x", errno.EBADF]
+        far.settimeout(5)
+        near.send(b"y")
+        assert far.recv(1) == b"y", "open here as before"
+        near.close()
+        assert far.recv(1) == b"", "the thread does not hold it"
+        free.set()
+        thread.join()
+        kept_far.send(b"z")
+        assert kept.recv(1) == b"z", "open here as before"

@@ -31,7 +31,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Prints the table."""
     from pathgauge.errors import UserError
-    from pathgauge.options import parse_plot
+    from pathgauge.option_values import parse_plot
     from pathgauge.quantities import nearest, quoted
     from pathgauge.report import table
     from pathgauge.report.output import say

@@ -129,7 +129,7 @@ class End:
         ports = _ports(made)
         if order.work.loop == "accept":
             loop = partial(connections.answer, self.board, order.slot, waiting, order.work)
-            self._start(order.slot, made, transport, order.work, loop)
+            self._start(order.slot, made, transport, order.work, loop, listener=waiting)
         else:
             self._move(order.slot, made, transport, order.work, room, gather=order.gather)
         return Done(ports=ports)
@@ -154,7 +154,14 @@ class End:
         self._start(slot, gathered, transport, work, lambda: methods.run(self.board, slot, gathered, work, room))
 
     def _start(
-        self, slot: int, made: list[socket.socket], transport: sockets.Transport, work: Work, loop: Callable[[], None]
+        self,
+        slot: int,
+        made: list[socket.socket],
+        transport: sockets.Transport,
+        work: Work,
+        loop: Callable[[], None],
+        *,
+        listener: socket.socket | None = None,
     ) -> None:
         for each in made:
             each.settimeout(None)
@@ -165,6 +172,8 @@ class End:
             realtime.require(work.realtime)
         group = None if work.quota is None else self.quotas.make(slot, work.quota)
 
+        used = [each.fileno() for each in (*made, listener) if each is not None]
+
         def run() -> None:
             try:
                 if group is not None:
@@ -173,6 +182,7 @@ class End:
                     os.sched_setaffinity(0, {work.cpu})
                 if work.realtime is not None:
                     realtime.enter(work.realtime)
+                _native.keep_descriptors(used)
                 loop()
             except Exception as error:  # noqa: BLE001 - whatever it is, who waits for the slot must hear of it
                 number = error.errno if isinstance(error, OSError) else None

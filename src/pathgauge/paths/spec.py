@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import cast
 
 from pathgauge.errors import UserError
-from pathgauge.options import LAB_KEYS
+from pathgauge.option_values import LAB_KEYS
 from pathgauge.paths.registry import Kind, kinds
 from pathgauge.paths.types import PERCENTS, SWITCHES, TIMES, PathSpec, Value
 from pathgauge.quantities import quoted
