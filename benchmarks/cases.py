@@ -56,9 +56,7 @@ PLAIN = (
     Case("UDP_RR 1/1", "UDP_RR", exchange(1), ECHO_PEERS),
 )
 
-_SPLICED = Parameters(
-    send_size=1 << 20, receive_size=256 << 10, send_method="splice", receive_method="splice", low_water=64 << 10
-)
+_SPLICED = Parameters(send_size=1 << 20, receive_size=256 << 10, send_method="splice")
 _SPINNING = Parameters(wait="spin")
 
 

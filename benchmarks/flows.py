@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the cost over the flows into it")
     add_option(parser)
     chosen = parser.parse_args()
-    make_room(2 * max(chosen.flows), "so many flows", "fewer --flows")
+    make_room(sum(chosen.flows), "so many flows", "fewer --flows")
     print(HEADER, flush=True)
     found, lines = {}, [HEADER]
     for test in TESTED:

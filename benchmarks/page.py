@@ -15,6 +15,7 @@ from pathlib import Path
 from pathgauge.results.environment import collect
 
 GIB = 1 << 30
+FILES = ("--page", "--json")  # where what is written goes is nobody else's business
 NO_VALUE = ("unknown", None)
 
 
@@ -37,11 +38,12 @@ def machine() -> str:
 
 
 def part(name: str, lines: Sequence[str], arguments: Sequence[str] | None = None) -> str:
-    """The part of a page: the command that makes it, the machine, the table."""
+    """The part of a page: the command that makes it, without the names of files; the machine; the table."""
     given = [*(sys.argv[1:] if arguments is None else arguments)]
-    if "--page" in given:
-        place = given.index("--page")
-        del given[place : place + 2]
+    for option in FILES:
+        if option in given:
+            place = given.index(option)
+            del given[place : place + 2]
     command = shlex.join(["python", "-m", f"benchmarks.{name}", *given])
     return "\n".join(["```console", f"$ {command}", "```", "", f"Measured on {machine()}.", "", *lines])
 

@@ -43,8 +43,8 @@ def test_a_page_without_the_part_is_left_as_it_is(tmp_path: Path) -> None:
     assert page.read_text() == PAGE
 
 
-def test_a_part_names_the_command_without_the_page_and_the_machine() -> None:
-    text = part("engine", ["| a |"], ["--seconds", "9", "--page", "docs/page.md", "TCP_RR 1/1"])
+def test_a_part_names_the_command_without_files_and_the_machine() -> None:
+    text = part("engine", ["| a |"], ["--seconds", "9", "--page", "docs/page.md", "--json", "/a", "TCP_RR 1/1"])
     assert "$ python -m benchmarks.engine --seconds 9 'TCP_RR 1/1'\n" in text
     assert f"Measured on {machine()}." in text
     assert text.endswith("| a |")
