@@ -98,6 +98,7 @@ def test_gso_sends_many_times_the_datagrams() -> None:
     assert goodput["ratio"]["estimate"] > 3
 
 
+@pytest.mark.long
 def test_the_best_methods_are_found_and_are_the_same_on_all_paths() -> None:
     options = ("--test", "TCP_STREAM", "--send-method", "best", "--receive-method", "best")
     document = measure("host", "macvlan", *options, *BRIEF)
@@ -130,6 +131,7 @@ def test_a_way_that_an_end_refuses_leaves_the_next_alone() -> None:
     assert document["ended"] == "complete"
 
 
+@pytest.mark.long
 def test_a_way_that_cannot_be_asked_for_is_left_out() -> None:
     """A datagram larger than a packet cannot be cut by gso."""
     options = ("--test", "UDP_STREAM", "--send-size", "9000", "--send-method", "best", "--receive-method", "best")

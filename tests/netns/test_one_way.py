@@ -48,6 +48,7 @@ def test_both_ways_make_the_whole(options: tuple[str, ...]) -> None:
         assert 1e-6 < row["baseline"]["estimate"] < 0.1
 
 
+@pytest.mark.long
 def test_it_is_the_request_that_waits_behind_a_stream_to_the_server() -> None:
     wire = ("--wire", "rate=100mbit", "--congestion", "cubic", "--slice", "150ms", "--warmup", "300ms", *BRIEF[:4])
     test = ("--test", "TCP_RR", "--beside", "TCP_STREAM", "--one-way")
@@ -64,6 +65,7 @@ def test_it_is_the_request_that_waits_behind_a_stream_to_the_server() -> None:
 _MEDIANS = ("delay_request_p50", "delay_response_p50")
 
 
+@pytest.mark.long
 def test_a_lost_datagram_is_no_long_way() -> None:
     document = measure("host", "macvlan", "--test", "UDP_RR", "--one-way", "--wire", "loss=1%", *BRIEF[:4],
                        "--slice", "400ms", "--warmup", "10ms")  # fmt: skip

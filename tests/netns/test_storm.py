@@ -18,6 +18,7 @@ pytestmark = pytest.mark.netns
 BRIEF = ("--max-time", "8s", "--blocks", "5", *QUICK)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("test", ["TCP_CRR", "TCP_CC"])
 @pytest.mark.parametrize("more", [(), ("--ipv6",)], ids=["ipv4", "ipv6"])
 def test_many_connections_at_once_on_each_path(test: str, more: tuple[str, ...]) -> None:
@@ -59,6 +60,7 @@ def test_copies_with_several_connections_each() -> None:
     assert {len(each["rates"]) for each in document["tests"][0]["copies"]} == {12}
 
 
+@pytest.mark.long
 def test_large_messages() -> None:
     sizes = ("--request-size", "300K", "--response-size", "2M")
     document = measure("host", "--test", "TCP_CRR", "--vary", "flows=1,16", *sizes, "--slice", "300ms", *BRIEF[:4])
@@ -68,6 +70,7 @@ def test_large_messages() -> None:
         assert row["total_bytes_received"] % (300 * 1024) == 0, "what was asked has all been answered"
 
 
+@pytest.mark.long
 def test_ports_are_used_again_and_none_is_turned_away() -> None:
     """More connections than there are ports: the server has them in TIME_WAIT, and nothing waits for its end."""
     options = ("--test", "TCP_CC", "--flows", "500", "--slice", "1s", "--max-time", "25s", "--blocks", "5")
