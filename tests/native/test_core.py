@@ -126,7 +126,8 @@ def test_instructions_of_a_message(built: Path, tmp_path: Path, loop: str) -> No
         pytest.skip("the bounds are in instructions of x86-64")
     file = tmp_path / "counts"
     function = f"pathgauge::{loop.partition('-')[0]}(*"
-    tool = ["valgrind", "--tool=callgrind", f"--toggle-collect={function}", f"--callgrind-out-file={file}"]
+    tool = ["valgrind", "--tool=callgrind", "--fair-sched=try", f"--toggle-collect={function}"]
+    tool.append(f"--callgrind-out-file={file}")
     messages = int(run(*tool, built / "count", loop).stdout)
     (total,) = [int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("totals:")]
     each = total / messages
