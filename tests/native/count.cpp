@@ -90,7 +90,7 @@ std::uint64_t count_stream(const How &how, bool sender) {
   sending.segment = cut ? message : 0;
   receiving.discard = how.discard;
   // What is received many at a time lies ready before: how many come at once would be chance otherwise. Who waits in a
-  // ring keeps valgrind's one thread at a time from the sender, besides.
+  // ring may keep valgrind's one thread at a time from the sender, besides.
   const bool ready = !sender && (how.wire == Wire::udp || how.receive == &pathgauge::receive_ring);
   (sender ? sending : receiving).limit = message * (ready && !cut ? waiting : messages);
   give_order(desk[0], Order::run);
