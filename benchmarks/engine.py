@@ -1,4 +1,5 @@
-"""The engine against its peers (netperf, iperf3, nuttcp, sockperf): all alternate in one run over the same namespaces.
+"""The engine against its peers (netperf, iperf3, nuttcp, sockperf): it and each of them alternate in one run over the
+same namespaces.
 
     python -m benchmarks.engine [--seconds 60] [--slice 1] [--congestion cubic]
         [--page docs/reference/performance.md] [CASE...]
@@ -82,56 +83,66 @@ class FreshArm(EngineArm):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One case: the comparisons with each peer, and the datagrams lost as a share of those sent, by arm."""
+class Pair:
+    """The engine and one peer: the comparisons, and the datagrams lost as a share of those sent, by arm."""
 
-    case: Case
-    comparisons: dict[str, list[Comparison]]
+    comparisons: list[Comparison]
     loss: dict[str, float]
     blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One case, by peer, and what the machine would permit."""
+
+    case: Case
+    pairs: dict[str, Pair]
     limit: float
 
 
 def run_case(case: Case, chosen: argparse.Namespace) -> Found:
-    """Measure one case for at most `--seconds`."""
+    """Measure one case, the engine and each peer for `--seconds`."""
     kind = TESTS[case.test]
+    pairs: dict[str, Pair] = {}
     with ExitStack() as stack:
         lab = stack.enter_context(Lab.build([PathSpec(case.path, case.path)], WireSpec()))
         path = lab.paths[case.path]
         control_congestion(path, chosen.congestion)
         engine = stack.enter_context(Engine(lab, 1, None))
         parameters = kind.complete(placed(case.parameters), path.mtu)
-        arms: list[Arm] = [FreshArm(engine, ENGINE, path, kind, parameters, 0)]
+        ours = FreshArm(engine, ENGINE, path, kind, parameters, 0)
         for name, options in case.peers.items():
             given = kind.complete(placed(case.of_peers or case.parameters), path.mtu)
-            arms.append(stack.enter_context(PROGRAMS[name](name, path, kind, given, options)))
-        outcome = Outcome(Plan(0.0, 0.0, chosen.slice))
-        run_test(
-            arms,
-            budget=chosen.seconds,
-            slice_seconds=chosen.slice,
-            warmup=0.0,
-            generator=random.Random(f"{chosen.seed} {case.name}"),
-            outcome=outcome,
-            look=list,  # the whole budget is spent: the interval is what is asked for, not a verdict
-            tell=lambda elapsed, _current: progress(case, outcome, elapsed, chosen.seconds),
-        )
+            with PROGRAMS[name](name, path, kind, given, options) as theirs:
+                pairs[name] = run_pair(case, [ours, theirs], chosen, parameters.send_size or 1)
+    return Found(case, pairs, limit(case, kind, parameters, _native.own_cost()))
+
+
+def run_pair(case: Case, arms: Sequence[Arm], chosen: argparse.Namespace, size: int) -> Pair:
+    """Alternate the engine with a peer until the budget is spent."""
+    kind, peer = TESTS[case.test], arms[1].name
+    outcome = Outcome(Plan(0.0, 0.0, chosen.slice))
+    run_test(
+        arms,
+        budget=chosen.seconds,
+        slice_seconds=chosen.slice,
+        warmup=0.0,
+        generator=random.Random(f"{chosen.seed} {case.name} {peer}"),
+        outcome=outcome,
+        look=list,  # the whole budget is spent: the interval is what is asked for, not a verdict
+        tell=lambda elapsed, _current: progress(case, peer, outcome, elapsed, chosen.seconds),
+    )
     for block in outcome.blocks:
         if block.void:
             print(f"\r{case.name}: a void block: {block.void}", file=sys.stderr)
     asked = Question(kind, {}, 0.95, {}, frozenset({kind.primary}), fixed=True)
     metrics = [kind.primary, "service_demand_local", "service_demand_remote"]
-    return Found(
-        case,
-        {
-            name: judge(
-                asked, [*metrics, *(["latency_p99"] if name == "sockperf" else [])], outcome.blocks, name, ENGINE
-            )
-            for name in case.peers
-        },
-        lost(outcome, [ENGINE, *case.peers], parameters.send_size or 1) if case.test == "UDP_STREAM" else {},
+    if peer == "sockperf":
+        metrics.append("latency_p99")
+    return Pair(
+        judge(asked, metrics, outcome.blocks, peer, ENGINE),
+        lost(outcome, [ENGINE, peer], size) if case.test == "UDP_STREAM" else {},
         outcome.valid,
-        limit(case, kind, parameters, _native.own_cost()),
     )
 
 
@@ -159,10 +170,12 @@ def lost(outcome: Outcome, names: Sequence[str], size: int) -> dict[str, float]:
     return shares
 
 
-def progress(case: Case, outcome: Outcome, elapsed: float, budget: float) -> None:
+def progress(case: Case, peer: str, outcome: Outcome, elapsed: float, budget: float) -> None:
     """One line on a terminal, nothing in a pipe."""
     if sys.stderr.isatty():
-        print(f"\r{case.name}: {outcome.valid} blocks, {elapsed:.0f} of {budget:.0f} s", end="", file=sys.stderr)
+        print(
+            f"\r{case.name}, {peer}: {outcome.valid} blocks, {elapsed:.0f} of {budget:.0f} s", end="", file=sys.stderr
+        )
 
 
 def ratio(comparison: Comparison | None) -> str:
@@ -175,14 +188,14 @@ def ratio(comparison: Comparison | None) -> str:
 
 def rows(found: Found) -> list[str]:
     """A line of the table for each peer, the fastest one's name in bold."""
-    best = max(found.comparisons, key=lambda name: found.comparisons[name][0].baseline.estimate or 0.0)
+    best = max(found.pairs, key=lambda name: found.pairs[name].comparisons[0].baseline.estimate or 0.0)
     lines = []
-    for name, comparisons in found.comparisons.items():
-        by_metric = {comparison.metric: comparison for comparison in comparisons}
-        rate = comparisons[0]
+    for name, pair in found.pairs.items():
+        by_metric = {comparison.metric: comparison for comparison in pair.comparisons}
+        rate = pair.comparisons[0]
         scale, unit = (1e9, "Gbit/s") if rate.unit == "bit/s" else (1e3, "k/s")
         theirs, ours = ((side.estimate or 0.0) for side in (rate.baseline, rate.candidate))
-        loss = f"{100 * found.loss[name]:.1f} % - {100 * found.loss[ENGINE]:.1f} %" if found.loss else ""
+        loss = f"{100 * pair.loss[name]:.1f} % - {100 * pair.loss[ENGINE]:.1f} %" if pair.loss else ""
         cells = [
             found.case.name,
             " ".join([f"**{name}**" if name == best else name, *found.case.peers[name]]),
@@ -202,7 +215,7 @@ def rows(found: Found) -> list[str]:
 def main() -> None:
     """Run the cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60.0, help="budget of each case (default 60)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="budget of the engine and each peer (default 60)")
     parser.add_argument("--slice", type=float, default=1.0, help="of each slice, in whole s (default 1)")
     parser.add_argument("--congestion", metavar="NAME", help="of every program's connections (default: the kernel's)")
     parser.add_argument("--seed", type=int, default=20070709)
@@ -222,7 +235,13 @@ def main() -> None:
         found = run_case(case, chosen)
         lines += rows(found)
         documents.append(
-            {"case": case.name, "blocks": found.blocks, "comparisons": msgspec.to_builtins(found.comparisons)}
+            {
+                "case": case.name,
+                "peers": {
+                    name: {"blocks": pair.blocks, "comparisons": msgspec.to_builtins(pair.comparisons)}
+                    for name, pair in found.pairs.items()
+                },
+            }
         )
         print(("\r" if sys.stderr.isatty() else "") + "\n".join(rows(found)), flush=True)
         if chosen.page:

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <ctime>
 
+#include "calls.hpp"
+
 namespace pathgauge {
 namespace {
 
@@ -57,7 +59,7 @@ Outcome send_whole(Meter &meter, const Transfer &transfer, const Buffers &buffer
   const std::size_t size = buffers.size();
   std::size_t gone = 0;
   do {
-    const ssize_t part = send(transfer.fd, buffer + gone, size - gone, MSG_NOSIGNAL);
+    const ssize_t part = sys_send(transfer.fd, buffer + gone, size - gone, MSG_NOSIGNAL);
     if (part >= 0) {
       meter.sent(static_cast<std::size_t>(part));
       gone += static_cast<std::size_t>(part);
@@ -82,7 +84,7 @@ Outcome receive_whole(Meter &meter, const Transfer &transfer, const Buffers &buf
   std::size_t come = 0;
   do {
     await_data(meter, transfer);
-    const ssize_t part = recv(transfer.fd, buffer + come, size - come, flags);
+    const ssize_t part = sys_receive(transfer.fd, buffer + come, size - come, flags);
     if (part > 0 || (part == 0 && transfer.datagrams && !transfer.marked && !meter.quitting())) {
       meter.received(static_cast<std::size_t>(part));
       come += static_cast<std::size_t>(part);

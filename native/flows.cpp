@@ -10,13 +10,14 @@
 #include <system_error>
 #include <tuple>
 
+#include "calls.hpp"
 #include "meter.hpp"
 
 namespace pathgauge {
 
 Outcome send_part(Meter &meter, Flow &flow, Buffers &buffers) {
   const std::size_t left = buffers.size() - flow.done;
-  const ssize_t part = send(flow.fd, buffers.current() + flow.done, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t part = sys_send(flow.fd, buffers.current() + flow.done, left, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (part < 0 && !is_timeout(errno)) {
     return Outcome::failed;
   }
@@ -32,7 +33,7 @@ Outcome send_part(Meter &meter, Flow &flow, Buffers &buffers) {
 
 Outcome receive_part(Meter &meter, Flow &flow, Buffers &buffers) {
   const std::size_t left = buffers.size() - flow.done;
-  const ssize_t part = recv(flow.fd, buffers.current() + flow.done, left, MSG_DONTWAIT);
+  const ssize_t part = sys_receive(flow.fd, buffers.current() + flow.done, left, MSG_DONTWAIT);
   if (part == 0) {
     return Outcome::closed;
   }
@@ -187,7 +188,7 @@ int receive_flows(Slot &slot, const Transfer &transfer, Flows &flows, Buffers &b
   publish_state(slot, State::running);
   while (!meter.expired() && !meter.quitting() && !meter.received_all()) {
     const Outcome outcome = flows.serve(meter, transfer, [&](Flow &flow) {
-      const ssize_t part = recv(flow.fd, buffers.current(), buffers.size(), MSG_DONTWAIT);
+      const ssize_t part = sys_receive(flow.fd, buffers.current(), buffers.size(), MSG_DONTWAIT);
       if (part > 0) {
         meter.received(static_cast<std::size_t>(part));
         flows.count(flow, static_cast<std::uint64_t>(part));

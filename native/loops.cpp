@@ -10,6 +10,7 @@
 #include <ctime>
 #include <vector>
 
+#include "calls.hpp"
 #include "exchange.hpp"
 #include "meter.hpp"
 #include "streaming.hpp"
@@ -20,7 +21,7 @@ namespace {
 
 ssize_t send_one(const Transfer &transfer, Buffers &buffers) {
   if (transfer.file < 0) {
-    return send(transfer.fd, buffers.current(), buffers.size(), MSG_NOSIGNAL);
+    return sys_send(transfer.fd, buffers.current(), buffers.size(), MSG_NOSIGNAL);
   }
   auto place = static_cast<off_t>(buffers.index() * buffers.size());
   return sendfile(transfer.fd, transfer.file, &place, buffers.size());
@@ -53,7 +54,7 @@ class UnderWay {
 
 // Answers that come after their requests were given up would be taken for those of the next ones.
 void drop_late(const Transfer &transfer, Buffers &answers) {
-  while (recv(transfer.fd, answers.current(), answers.size(), MSG_DONTWAIT) >= 0) {
+  while (sys_receive(transfer.fd, answers.current(), answers.size(), MSG_DONTWAIT) >= 0) {
   }
 }
 
@@ -174,7 +175,7 @@ int receive_stream(Slot &slot, const Transfer &transfer, Buffers &buffers) {
   // A datagram counts whole, however small the receive; a stream's bytes are dropped where that is wanted.
   const int flags = receiving(transfer, transfer.datagrams || transfer.discard ? static_cast<unsigned>(MSG_TRUNC) : 0U);
   return receive_by(slot, transfer, [&] {
-    const ssize_t part = recv(transfer.fd, buffers.current(), buffers.size(), flags);
+    const ssize_t part = sys_receive(transfer.fd, buffers.current(), buffers.size(), flags);
     if (part < 0) {
       return Moved{.bytes = -1};
     }

@@ -27,7 +27,7 @@ struct Moved {
 template <typename Call>
 int send_by(Slot &slot, const Transfer &transfer, Call call) {
   Meter meter(slot, transfer);
-  while (meter.await_run() && !meter.expired() && !meter.sent_all()) {
+  while (meter.await_run() && !meter.expired_at_times() && !meter.sent_all()) {
     meter.keep_pace();
     if (!meter.await_turn()) {
       meter.look();
@@ -42,6 +42,8 @@ int send_by(Slot &slot, const Transfer &transfer, Call call) {
       }
     } else if (!(transfer.datagrams ? is_datagram_loss(errno) : is_timeout(errno))) {
       return ending(meter, Outcome::failed);
+    } else if (meter.expired()) {  // a call that moved nothing may have taken long
+      break;
     }
     if (transfer.datagrams && moved.lost != 0) {
       meter.lost(moved.lost);
@@ -56,7 +58,7 @@ template <typename Call>
 int receive_by(Slot &slot, const Transfer &transfer, Call call) {
   Meter meter(slot, transfer);
   publish_state(slot, State::running);
-  while (!meter.expired() && !meter.received_all()) {
+  while (!meter.expired_at_times() && !meter.received_all()) {
     const std::uint64_t start = transfer.record ? read_clock(CLOCK_MONOTONIC) : 0;
     await_data(meter, transfer);
     const Moved moved = call();
@@ -72,6 +74,8 @@ int receive_by(Slot &slot, const Transfer &transfer, Call call) {
       break;
     } else if (!is_timeout(errno) && !(transfer.datagrams && errno == ECONNREFUSED)) {
       return ending(meter, Outcome::failed);
+    } else if (meter.expired()) {
+      break;
     }
     meter.look();
     if (meter.quitting()) {
