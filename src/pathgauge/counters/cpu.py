@@ -6,9 +6,8 @@ sums over many slices, too coarse to judge one slice by.
 
 import os
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
+from pathgauge.counters.held import HeldFile
 from pathgauge.counters.reading import Counters
 from pathgauge.counters.text import number, whole_lines
 from pathgauge.errors import MachineError
@@ -86,13 +85,13 @@ def difference(earlier: MachineCpu, later: MachineCpu) -> MachineCpu:
     )
 
 
-class MachineCpuReader:
+class MachineCpuReader(HeldFile):
     """Keeps /proc/stat open: one system call a reading. Usable in `with`."""
 
     def __init__(self, path: str = PROC_STAT) -> None:
         """Raises MachineError if the file cannot be opened."""
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            super().__init__(path)
         except OSError as error:
             raise MachineError(f"{path} cannot be read: {error.strerror}.", hint="mount -t proc proc /proc") from error
         self._ticks_per_second = os.sysconf("SC_CLK_TCK")
@@ -100,21 +99,7 @@ class MachineCpuReader:
     def read(self) -> MachineCpu:
         """The times since boot. Raises MachineError if they cannot be read, also after close()."""
         try:
-            text = os.pread(self._descriptor, 1024, 0)
+            text = os.pread(self.descriptor, 1024, 0)
         except OSError as error:
             raise MachineError(f"{PROC_STAT} cannot be read: {error.strerror}.") from error
         return parse_stat(text, self._ticks_per_second)
-
-    def close(self) -> None:
-        """May be called more than once."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -2,10 +2,9 @@
 
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pathgauge.counters.cpu import parse_kinds
+from pathgauge.counters.held import Held
 from pathgauge.counters.interrupts import parse_interrupts, parse_softirqs
 from pathgauge.counters.perf import CYCLES, INSTRUCTIONS, HardwareCounter, open_counter
 from pathgauge.counters.reading import Counters, merged
@@ -34,7 +33,7 @@ _SETTINGS = {
 }
 
 
-class MachineReader:
+class MachineReader(Held):
     """Reads the machine's counters; keeps its hardware counters open, which count from its making. Usable in `with`."""
 
     def __init__(self, root: Path = ROOT) -> None:
@@ -78,14 +77,6 @@ class MachineReader:
         for counter in self._hardware.values():
             counter.close()
         self._hardware = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def machine_settings(root: Path = ROOT) -> dict[str, str]:

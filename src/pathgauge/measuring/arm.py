@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from pathgauge.counters.softnet import packets_by_cpu
 from pathgauge.counters.tcp_info import TcpInfo, decode
 from pathgauge.endpoints.messages import (
     Accept,
@@ -27,6 +26,7 @@ from pathgauge.endpoints.messages import (
 from pathgauge.endpoints.process import EndProcess
 from pathgauge.endpoints.tls import make_keys
 from pathgauge.errors import InternalError, MachineError
+from pathgauge.measuring.edges import Edges, EndMoment, Span, counts, row_between
 from pathgauge.measuring.engine import Engine, MachineMoment
 from pathgauge.measuring.measured import Measured, Warmed
 from pathgauge.measuring.verify import in_packet, why_void
@@ -50,22 +50,6 @@ GREETING_BYTES = 16
 GREETINGS = 6  # half a second apart
 FLOWS_AT_ONCE = 64  # that are connected before they are accepted; a listener's queue holds twice as many
 GOLDEN = 0.618033988749895  # steps of that part of a whole spread evenly over it, however many there are
-NO_MIN_RTT = 2**32 - 1  # what the kernel says before it has measured one
-
-
-@dataclass(frozen=True, slots=True)
-class EndMoment:
-    """One end's counters at one edge."""
-
-    time_ns: int
-    cpu_ns: int
-    bytes_sent: int
-    bytes_received: int
-    messages_sent: int
-    messages_received: int
-    transactions: int
-    tcp_info: bytes
-    flows: bytes = b""
 
 
 @dataclass(slots=True)
@@ -271,7 +255,7 @@ class EngineArm:
         row = msgspec.structs.replace(row, void=void, fairness=fairness)
         return Measured(row=row, latency=latency, tcp=self.tcp(first, second), ways=ways)
 
-    def tcp(self, first: "Edges", second: "Edges") -> tuple[TcpInfo, TcpInfo] | None:
+    def tcp(self, first: Edges, second: Edges) -> tuple[TcpInfo, TcpInfo] | None:
         """The active end's TCP_INFO at both edges; None where there is none."""
         local = self.kind.active == "local"
         start, stop = ((edges[0] if local else edges[1]).tcp_info for edges in (first, second))
@@ -289,15 +273,16 @@ class EngineArm:
     def piece(
         self,
         before: tuple[int, int, int],
-        first: "Edges",
-        second: "Edges",
+        first: Edges,
+        second: Edges,
     ) -> "Piece":
         """A slice that was paused and drained."""
         board = self.engine.board
         active = board.live(self.active)
         sent, lost = active[0] - before[0], active[5] - before[1]
         received = board.live(self.passive)[1] - before[2]
-        row = msgspec.structs.replace(self._row(first, second, sent, received), messages_lost=lost)
+        row = row_between(self.name, self.kind, self.engine.started, first, second, sent, received)
+        row = msgspec.structs.replace(row, messages_lost=lost)
         if self.kind.pattern == "stream" and self.parameters.send_method in ZEROCOPY:
             sends, copied = board.zerocopy(self.active)
             row = msgspec.structs.replace(
@@ -312,7 +297,7 @@ class EngineArm:
     def _times(self, slot: int) -> Histogram:
         return Histogram.from_counts(self.engine.board.histogram(slot))
 
-    def _rates(self, first: "Edges", second: "Edges") -> tuple[float, ...]:
+    def _rates(self, first: Edges, second: Edges) -> tuple[float, ...]:
         """What each flow got in a second: bytes received, or transactions."""
         streams = self.kind.pattern == "stream"
         counting = self.kind.passive if streams else self.kind.active
@@ -320,7 +305,7 @@ class EngineArm:
         start, stop = counts(span.start, self.flows), counts(span.stop, self.flows)
         return tuple((after - before) / span.seconds for before, after in zip(start, stop, strict=True))
 
-    def _edges(self) -> "Edges":
+    def _edges(self) -> Edges:
         asked = self.ask_edges()
         return self.take_edges(asked, self.engine.moment())
 
@@ -328,7 +313,7 @@ class EngineArm:
         """Ask both loops for their counters as they are now."""
         return [(slot, self.engine.board.ask_edge(slot)) for slot in (self.passive, self.active)]
 
-    def take_edges(self, asked: list[tuple[int, int]], machine: MachineMoment) -> "Edges":
+    def take_edges(self, asked: list[tuple[int, int]], machine: MachineMoment) -> Edges:
         """What they answered: the local end, the remote one, and the machine as it was then."""
         board = self.engine.board
         for slot, edge in asked:
@@ -409,45 +394,6 @@ class EngineArm:
                 board.nudge(self.passive)  # it sleeps until more comes than is left
             time.sleep(POLL_SECONDS)
 
-    def _row(
-        self,
-        first: "Edges",
-        second: "Edges",
-        sent: int,
-        received: int,
-    ) -> Slice:
-        local, remote = Span(first[0], second[0]), Span(first[1], second[1])
-        active, passive = (local, remote) if self.kind.active == "local" else (remote, local)
-        start, stop = first[2], second[2]
-        cycles = None if stop.cycles is None or start.cycles is None else stop.cycles - start.cycles
-        row = Slice(
-            test=self.kind.name,
-            path=self.name,
-            block=0,
-            position=0,
-            start=start.time - self.engine.started,
-            local_seconds=local.seconds,
-            remote_seconds=remote.seconds,
-            bytes_sent=active.stop.bytes_sent - active.start.bytes_sent,
-            bytes_received=passive.stop.bytes_received - passive.start.bytes_received,
-            messages_sent=active.stop.messages_sent - active.start.messages_sent,
-            messages_received=passive.stop.messages_received - passive.start.messages_received,
-            transactions=active.stop.transactions - active.start.transactions,
-            total_bytes_sent=sent,
-            total_bytes_received=received,
-            cpu_local_seconds=local.cpu_seconds,
-            cpu_remote_seconds=remote.cpu_seconds,
-            machine_seconds=stop.time - start.time,
-            machine_busy_seconds=stop.cpu.busy - start.cpu.busy,
-            machine_softirq_seconds=stop.cpu.softirq - start.cpu.softirq,
-            machine_steal_seconds=stop.cpu.steal - start.cpu.steal,
-            packets_by_cpu=packets_by_cpu(start.softnet, stop.softnet),
-            cycles=cycles,
-        )
-        if self.flows > 1 and not self.kind.connects:
-            return of_flows(row, active)
-        return with_tcp_info(row, decode(active.start.tcp_info), decode(active.stop.tcp_info))
-
     def connection(self) -> Connection:
         """What was negotiated on the open connection."""
         local = self.engine.ends["local"].order(Describe(slot=self.local))
@@ -480,59 +426,6 @@ class Piece(NamedTuple):
     latency: Histogram | None
     rates: tuple[float, ...]
     ways: Ways | None = None
-
-
-def counts(moment: EndMoment, flows: int) -> memoryview:
-    """What each flow had done then; behind the sum of what they had sent again. Empty where there is only one."""
-    return memoryview(moment.flows).cast("Q")[1 : flows + 1]
-
-
-Edges = tuple[EndMoment, EndMoment, MachineMoment]  # the local end, the remote one, the machine
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One end between the two edges of a slice."""
-
-    start: EndMoment
-    stop: EndMoment
-
-    @property
-    def seconds(self) -> float:
-        return (self.stop.time_ns - self.start.time_ns) / 1e9
-
-    @property
-    def cpu_seconds(self) -> float:
-        return (self.stop.cpu_ns - self.start.cpu_ns) / 1e9
-
-
-def with_tcp_info(row: Slice, start: TcpInfo, stop: TcpInfo) -> Slice:
-    """The slice with what TCP_INFO of the active end says: differences of its counters, the last of its gauges."""
-    return msgspec.structs.replace(
-        row,
-        retransmits=_difference(start.total_retrans, stop.total_retrans),
-        busy_seconds=_seconds(_difference(start.busy_time, stop.busy_time)),
-        receive_window_limited_seconds=_seconds(_difference(start.rwnd_limited, stop.rwnd_limited)),
-        send_buffer_limited_seconds=_seconds(_difference(start.sndbuf_limited, stop.sndbuf_limited)),
-        mss=stop.snd_mss,
-        congestion_window=stop.snd_cwnd,
-        rtt_seconds=_seconds(stop.rtt),
-        min_rtt_seconds=_seconds(None if stop.min_rtt == NO_MIN_RTT else stop.min_rtt),
-    )
-
-
-def of_flows(row: Slice, active: Span) -> Slice:
-    """The slice with what TCP_INFO of all flows says; one of them tells nothing of the others' windows and times."""
-    start, stop = (memoryview(moment.flows).cast("Q")[0] for moment in (active.start, active.stop))
-    return msgspec.structs.replace(row, retransmits=stop - start, mss=decode(active.stop.tcp_info).snd_mss)
-
-
-def _difference(start: int | None, stop: int | None) -> int | None:
-    return None if start is None or stop is None else stop - start
-
-
-def _seconds(microseconds: int | None) -> float | None:
-    return None if microseconds is None else microseconds / 1e6
 
 
 def _ports(reply: Done | Facts | NetperfDone) -> list[int]:

@@ -14,7 +14,8 @@ from statistics import fmean
 import msgspec
 
 from pathgauge.endpoints.messages import Close
-from pathgauge.measuring.arm import GLANCE_SECONDS, PAUSED, Edges, EngineArm
+from pathgauge.measuring.arm import GLANCE_SECONDS, PAUSED, EngineArm
+from pathgauge.measuring.edges import Edges
 from pathgauge.measuring.measured import Measured, Warmed
 from pathgauge.measuring.verify import in_packet, why_crowd_void
 from pathgauge.paths.types import BuiltPath

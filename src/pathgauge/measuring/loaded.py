@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pathgauge.measuring.arm import Edges, EngineArm
+from pathgauge.measuring.arm import EngineArm
+from pathgauge.measuring.edges import Edges
 from pathgauge.measuring.measured import Measured, Warmed
 from pathgauge.measuring.verify import in_packet, why_void
 from pathgauge.paths.types import BuiltPath
