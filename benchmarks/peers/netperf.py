@@ -4,10 +4,14 @@ import re
 from dataclasses import dataclass
 
 from benchmarks.peers.program import PeerArm, Server, Work
+from pathgauge.errors import MachineError
 from pathgauge.paths.types import BuiltPath
 
 PORT = 12865
-SELECTORS = "THROUGHPUT,REMOTE_RECV_THROUGHPUT,LOCAL_SEND_THROUGHPUT,LOCAL_BYTES_RECVD,REMOTE_BYTES_RECVD"
+SELECTORS = (
+    "THROUGHPUT,REMOTE_RECV_THROUGHPUT,LOCAL_SEND_THROUGHPUT,LOCAL_BYTES_RECVD,REMOTE_BYTES_RECVD,"
+    "LOCAL_SEND_SIZE,LOCAL_RECV_SIZE,REMOTE_SEND_SIZE,REMOTE_RECV_SIZE"
+)
 MEGABIT = 1e6
 
 
@@ -34,10 +38,8 @@ class NetperfArm(PeerArm):
         given = self.parameters
         if self.kind.pattern == "transactions":
             sizes = ["-r", f"{given.request_size},{given.response_size}"]
-        elif self.reversed:  # -m and -M take LOCAL,REMOTE: it is the remote end that sends
-            sizes = ["-m", f",{given.send_size}", "-M", f"{given.receive_size},"]
-        else:
-            sizes = ["-m", str(given.send_size), "-M", str(given.receive_size)]
+        else:  # both ends' sizes each, whichever of them sends: -m takes LOCAL,REMOTE, -M takes REMOTE,LOCAL
+            sizes = ["-m", f"{given.send_size},{given.send_size}", "-M", f"{given.receive_size},{given.receive_size}"]
         unit = "x" if self.kind.pattern == "transactions" else "m"
         where = ["-H", self.host, "-p", str(PORT), "-4"]
         how = ["-t", self.kind.name, "-l", str(seconds or -1), "-f", unit]
@@ -50,6 +52,10 @@ class NetperfArm(PeerArm):
         if self.kind.pattern == "transactions":
             transactions = local // self.parameters.response_size
             return Work(transactions / float(said["THROUGHPUT"]), transactions=transactions)
+        sender, receiver = ("REMOTE", "LOCAL") if self.reversed else ("LOCAL", "REMOTE")
+        sizes = int(said[f"{sender}_SEND_SIZE"]), int(said[f"{receiver}_RECV_SIZE"])
+        if sizes != (self.parameters.send_size, self.parameters.receive_size):
+            raise MachineError(f"netperf sent and received by {sizes} bytes, not as it was told")
         received = local if self.reversed else int(said["REMOTE_BYTES_RECVD"])
         rate = said["REMOTE_RECV_THROUGHPUT"] if self.kind.transport == "udp" else said["THROUGHPUT"]
         seconds = 8 * received / (float(rate) * MEGABIT)

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.cases import STREAM_PEERS
 from benchmarks.engine import PROGRAMS
+from benchmarks.peers.netperf import NetperfArm
 from benchmarks.peers.program import PeerArm
 from pathgauge.errors import MachineError
 from pathgauge.measuring.arms import placed
@@ -47,6 +48,22 @@ def test_a_stream_is_as_fast_as_its_wire(name: str, test: str) -> None:
             row = arm.measure(0.0, 1.0).row
     assert PAYLOAD[0] < 8 * row.bytes_received / row.local_seconds / RATE < PAYLOAD[1] * 1.05
     assert (row.messages_lost > 0) <= (test == "UDP_STREAM")
+
+
+@pytest.mark.parametrize("test", ["TCP_STREAM", "TCP_MAERTS", "UDP_STREAM"])
+def test_netperf_that_took_other_sizes_is_not_compared(test: str) -> None:
+    class Deaf(NetperfArm):
+        def command(self, seconds: int) -> list[str]:
+            command = super().command(seconds)
+            place = command.index("-M")
+            return [*command[:place], *command[place + 2 :]] if seconds else command
+
+    kind = TESTS[test]
+    with Lab.build([PathSpec("host", "host")], WireSpec()) as lab:
+        path = lab.paths["host"]
+        parameters = kind.complete(placed(Parameters(send_size=1400, receive_size=1400)), path.mtu)
+        with Deaf("netperf", path, kind, parameters) as arm, pytest.raises(MachineError, match="not as it was told"):
+            arm.measure(0.0, 1.0)
 
 
 def run_of_transactions(name: str) -> Measured:
