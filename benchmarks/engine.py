@@ -1,7 +1,7 @@
 """The engine against its peers (netperf, iperf3, nuttcp, sockperf): it and each of them alternate in one run over the
 same namespaces.
 
-    python -m benchmarks.engine [--seconds 60] [--slice 1] [--congestion cubic]
+    python -m benchmarks.engine [--seconds 60] [--slice 1] [--congestion cubic] [--peer netperf]
         [--page docs/reference/performance.md] [CASE...]
 
 Each slice of each program is a run on a fresh connection, client and server pinned alike. The comparison is the
@@ -112,6 +112,8 @@ def run_case(case: Case, chosen: argparse.Namespace) -> Found:
         parameters = kind.complete(placed(case.parameters), path.mtu)
         ours = FreshArm(engine, ENGINE, path, kind, parameters, 0)
         for name, options in case.peers.items():
+            if name not in (chosen.peer or PROGRAMS):
+                continue
             given = kind.complete(placed(case.of_peers or case.parameters), path.mtu)
             with PROGRAMS[name](name, path, kind, given, options) as theirs:
                 pairs[name] = run_pair(case, [ours, theirs], chosen, parameters.send_size or 1)
@@ -212,11 +214,21 @@ def rows(found: Found) -> list[str]:
     return lines
 
 
+def chosen_cases(texts: Sequence[str], peers: Sequence[str]) -> list[Case]:
+    """The cases that contain one of the texts (all, where there is none) and have one of the peers."""
+    return [
+        case
+        for case in (*PLAIN, *BEST)
+        if (not texts or any(text in case.name for text in texts)) and not case.peers.keys().isdisjoint(peers)
+    ]
+
+
 def main() -> None:
     """Run the cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="budget of the engine and each peer (default 60)")
     parser.add_argument("--slice", type=float, default=1.0, help="of each slice, in whole s (default 1)")
+    parser.add_argument("--peer", action="append", choices=PROGRAMS, help="only this one (repeatable)")
     parser.add_argument("--congestion", metavar="NAME", help="of every program's connections (default: the kernel's)")
     parser.add_argument("--seed", type=int, default=20070709)
     add_option(parser)
@@ -231,7 +243,7 @@ def main() -> None:
     ]
     print("\n".join(lines), flush=True)
     documents = []
-    for case in (case for case in (*PLAIN, *BEST) if not chosen.case or any(text in case.name for text in chosen.case)):
+    for case in chosen_cases(chosen.case, chosen.peer or list(PROGRAMS)):
         found = run_case(case, chosen)
         lines += rows(found)
         documents.append(
