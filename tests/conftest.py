@@ -30,6 +30,7 @@ NOBODY = 65534
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 EXCUSE = "kernel lacks "
 SESSION_VARIABLE = "PATHGAUGE_TEST_SESSION"
+ENOUGH_LOOKS = 2
 SECONDS_IN_DAY = 86400
 
 
@@ -121,11 +122,18 @@ def session_processes(session: str) -> set[str]:
 
 
 def waited_out(leftovers: Callable[[], set[str]], seconds: float = 2) -> set[str]:
-    """What is left after the time that dying processes may need."""
+    """What is left after the time that dying processes may need.
+
+    Nothing is left when looks in a row find nothing: a process that just begins another program has no environment.
+    """
     end = time.monotonic() + seconds
-    while (left := leftovers()) and time.monotonic() < end:
+    empty_looks = 0
+    while True:
+        left = leftovers()
+        empty_looks = 0 if left else empty_looks + 1
+        if empty_looks == ENOUGH_LOOKS or (left and time.monotonic() > end):
+            return left
         time.sleep(0.02)
-    return left
 
 
 @pytest.fixture(scope="session", autouse=True)
