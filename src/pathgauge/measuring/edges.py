@@ -60,14 +60,12 @@ def row_between(
     """
     local, remote = Span(first[0], second[0]), Span(first[1], second[1])
     active, passive = (local, remote) if kind.active == "local" else (remote, local)
-    start, stop = first[2], second[2]
-    cycles = None if stop.cycles is None or start.cycles is None else stop.cycles - start.cycles
     row = Slice(
         test=kind.name,
         path=name,
         block=0,
         position=0,
-        start=start.time - started,
+        start=0.0,
         local_seconds=local.seconds,
         remote_seconds=remote.seconds,
         bytes_sent=active.stop.bytes_sent - active.start.bytes_sent,
@@ -79,16 +77,25 @@ def row_between(
         total_bytes_received=received,
         cpu_local_seconds=local.cpu_seconds,
         cpu_remote_seconds=remote.cpu_seconds,
+    )
+    row = with_machine(row, started, first[2], second[2])
+    if active.stop.flows and not kind.connects:
+        return of_flows(row, active)
+    return with_tcp_info(row, decode(active.start.tcp_info), decode(active.stop.tcp_info))
+
+
+def with_machine(row: Slice, started: float, start: MachineMoment, stop: MachineMoment) -> Slice:
+    """The slice with when it began, and what the machine did between two moments."""
+    return msgspec.structs.replace(
+        row,
+        start=start.time - started,
         machine_seconds=stop.time - start.time,
         machine_busy_seconds=stop.cpu.busy - start.cpu.busy,
         machine_softirq_seconds=stop.cpu.softirq - start.cpu.softirq,
         machine_steal_seconds=stop.cpu.steal - start.cpu.steal,
         packets_by_cpu=packets_by_cpu(start.softnet, stop.softnet),
-        cycles=cycles,
+        cycles=None if stop.cycles is None or start.cycles is None else stop.cycles - start.cycles,
     )
-    if active.stop.flows and not kind.connects:
-        return of_flows(row, active)
-    return with_tcp_info(row, decode(active.start.tcp_info), decode(active.stop.tcp_info))
 
 
 def with_tcp_info(row: Slice, start: TcpInfo, stop: TcpInfo) -> Slice:

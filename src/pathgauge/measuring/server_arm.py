@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pathgauge.counters.softnet import packets_by_cpu
 from pathgauge.endpoints.messages import NetperfDone, NetperfRun
 from pathgauge.errors import InternalError
+from pathgauge.measuring.edges import with_machine
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.measured import Measured, Warmed
 from pathgauge.measuring.verify import in_packet, why_void
@@ -82,18 +82,7 @@ class ServerArm:
             raise InternalError("an end answered a run of netperf with something else")
         stop, carried = engine.moment(), engine.lab.link_counters()
         self.seen = found
-        row = self._row(found)
-        cycles = None if start.cycles is None or stop.cycles is None else stop.cycles - start.cycles
-        row = msgspec.structs.replace(
-            row,
-            start=start.time - engine.started,
-            machine_seconds=stop.time - start.time,
-            machine_busy_seconds=stop.cpu.busy - start.cpu.busy,
-            machine_softirq_seconds=stop.cpu.softirq - start.cpu.softirq,
-            machine_steal_seconds=stop.cpu.steal - start.cpu.steal,
-            packets_by_cpu=packets_by_cpu(start.softnet, stop.softnet),
-            cycles=cycles,
-        )
+        row = with_machine(self._row(found), engine.started, start, stop)
         void = why_void(
             row, self.kind, self.path.devices, self.others, links, carried, shared=in_packet(self.kind, self.parameters)
         )
