@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <random>
 
 namespace pathgauge {
 namespace {
@@ -16,7 +17,20 @@ constexpr double idle_seconds = 0.1;  // how often a paused loop looks at its de
 constexpr std::uint64_t second_ns = 1'000'000'000U;
 constexpr std::uint64_t coarse_tick_ns = second_ns / 100;
 
+std::uint64_t anywhere_in(double period_ns) {
+  if (period_ns <= 0) {
+    return 0;
+  }
+  std::random_device seed;
+  return std::uniform_int_distribution<std::uint64_t>(0, static_cast<std::uint64_t>(period_ns))(seed);
+}
+
 }  // namespace
+
+Meter::Meter(Slot &slot, const Transfer &transfer, const Many *many)
+    : slot_(slot), transfer_(transfer), many_(many), left_(anywhere_in(transfer.period_ns)) {
+  begin_work(slot);
+}
 
 std::uint64_t read_clock(clockid_t clock) {
   timespec time{};
@@ -37,7 +51,11 @@ bool Meter::await_run() {
     return true;
   }
   publish_state(slot_, State::paused);
-  begun_ = 0;
+  if (begun_ != 0) {
+    const std::uint64_t now = read_clock(CLOCK_MONOTONIC);
+    left_ = next_due() > now ? next_due() - now : 0;
+    begun_ = 0;
+  }
   Order seen = order();  // read once a round: a run that is over before it was noticed must not be taken for an end
   while (seen == Order::pause && !expired()) {
     look();
@@ -70,11 +88,11 @@ void Meter::keep_pace() {
 bool Meter::await_due() {
   const std::uint64_t now = read_clock(CLOCK_MONOTONIC);
   if (begun_ == 0) {
-    begun_ = now;
+    begun_ = now + left_;
     turns_ = 0;
     prctl(PR_SET_TIMERSLACK, 1UL);  // of this thread, in ns; else it oversleeps by 50 us
   }
-  due_ = begun_ + static_cast<std::uint64_t>(static_cast<double>(turns_) * transfer_.period_ns);
+  due_ = next_due();
   if (due_ > now) {
     if (transfer_.spin) {
       spin_until(due_);

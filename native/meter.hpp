@@ -33,10 +33,7 @@ class Many {
 // Counters are kept locally and stored, never read back.
 class Meter {
  public:
-  Meter(Slot &slot, const Transfer &transfer, const Many *many = nullptr)
-      : slot_(slot), transfer_(transfer), many_(many) {
-    begin_work(slot);
-  }
+  Meter(Slot &slot, const Transfer &transfer, const Many *many = nullptr);
 
   [[nodiscard]] Order order() const { return static_cast<Order>(slot_.order.load(std::memory_order_acquire)); }
   [[nodiscard]] bool quitting() const { return order() == Order::quit; }
@@ -107,7 +104,8 @@ class Meter {
   void keep_pace();
 
   // Waits until the next operation of a schedule should start; one that is late starts at once. False where the order
-  // is no longer `run`. The schedule begins anew after a pause.
+  // is no longer `run`. The schedule begins anywhere within a period, and stands still during a pause: were it to begin
+  // with each run, each slice would hold the same part of it, and so one message too many or too few at low rates.
   [[nodiscard]] bool await_turn() { return transfer_.period_ns <= 0 || await_due(); }
   // When the operation at hand should have started; 0 where there is no schedule.
   [[nodiscard]] std::uint64_t due() const { return due_; }
@@ -122,6 +120,9 @@ class Meter {
   static void record(Slot &slot, std::uint64_t nanoseconds) { ++slot.histogram[histogram_index(nanoseconds)]; }
   void take_edge(std::uint32_t asked);
   bool await_due();
+  [[nodiscard]] std::uint64_t next_due() const {
+    return begun_ + static_cast<std::uint64_t>(static_cast<double>(turns_) * transfer_.period_ns);
+  }
   // What a clock shows then, or soon after the deadline if that comes first.
   [[nodiscard]] timespec wake_time(std::uint64_t wanted) const;
   void spin_until(std::uint64_t time);
@@ -141,7 +142,8 @@ class Meter {
   std::uint64_t mapped_ = 0;
   std::uint64_t next_interval_ = 0;
   std::uint32_t in_interval_ = 0;
-  std::uint64_t begun_ = 0;  // when the schedule began
+  std::uint64_t begun_ = 0;  // when the schedule began, or went on after a pause
+  std::uint64_t left_;       // until its first operation; from the last pause until the next
   std::uint64_t turns_ = 0;  // since then
   std::uint64_t due_ = 0;
   std::uint32_t askings_ = 0;

@@ -95,6 +95,25 @@ def test_a_slow_answer_delays_none_of_those_that_are_due_behind_it() -> None:
     assert late >= 8, "one waited for its answer, the others to be asked"
 
 
+def test_a_schedule_begins_anywhere_within_a_period() -> None:
+    period, runs = 0.2, 24
+    at_once = 0
+    for _ in range(runs):
+        client, server = tcp_pair(limited=False)
+        with board_of_two() as board:
+            board.order(0, RUN)
+            transfer = over(client, period_ns=period * 1e9)
+            sender = threading.Thread(target=_native.send_stream, args=(board, 0, transfer, _native.Buffers(1)))
+            sender.start()
+            time.sleep(period / 4)
+            at_once += board.live(0)[2] > 0
+            board.order(0, QUIT)
+            sender.join(5)
+        client.close()
+        server.close()
+    assert at_once < runs, "a slice then holds one message too many; 1 in 10^14 of fair starts fails this"
+
+
 def _answer(server: socket.socket, times: int) -> None:
     for _ in range(times):
         assert server.recv(1)

@@ -44,6 +44,9 @@ PAUSE, RUN = 0, 1
 PAUSED = 1
 PATIENCE_SECONDS = 10.0  # within which a loop must answer an order
 GLANCE_SECONDS = 0.02  # a loop that has not answered by then sleeps in a call, and is woken
+# On a schedule the next message may be long in coming. An end that is woken notes an edge between two messages, one
+# that is not, at a message: as many as there are between those is the load's rate only where both edges are alike.
+SCHEDULED_GLANCE_SECONDS = 0.001
 DRAIN_SECONDS = 0.3
 POLL_SECONDS = 0.0002
 GREETING_BYTES = 16
@@ -358,7 +361,8 @@ class EngineArm:
 
     def _await(self, slot: int, wait: Callable[[float], bool]) -> None:
         limit = time.monotonic() + PATIENCE_SECONDS
-        while not wait(GLANCE_SECONDS):
+        glance = GLANCE_SECONDS if self.parameters.rate is None else SCHEDULED_GLANCE_SECONDS
+        while not wait(glance):
             self._check(slot)
             self.engine.board.nudge(slot)
             if time.monotonic() > limit:
