@@ -1,5 +1,6 @@
 """The measuring loop over simulated arms: schedule, pilot, stop rule, what survives an interrupt."""
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from pathgauge.measuring.loop import (
     run_block,
     run_test,
 )
+from pathgauge.measuring.measured import Warmed
 from pathgauge.results.document import Comparison
 from pathgauge.traffic.registry import TESTS
 
@@ -128,6 +130,43 @@ def test_many_streams_are_warmed_until_they_have_grown_as_far_as_the_budget_goes
     assert many.warmup == pytest.approx(1000 * GROWTH_SECONDS)
     assert one.warmup < short.warmup <= 10.0 / 10 / 2 / 2
     assert pilot([fast], 10.0, None, 0.1, streams=1001).warmup == 0.1
+
+
+class GrowingArm(TwinArm):
+    """Its rate doubles every `doubling` seconds from a thousandth of what it comes to, as a slow start's does."""
+
+    doubling = 0.01
+    age = 0.0
+
+    def open(self) -> None:
+        super().open()
+        self.age = 0.0
+
+    def warm(self, seconds: float) -> Warmed:
+        steps = 100
+        ages = [self.age + seconds * (step + 0.5) / steps for step in range(steps)]
+        carried = sum(min(1.0, 2 ** (age / self.doubling) / 1000) for age in ages) * self.rate * seconds / steps
+        self.age += seconds
+        return Warmed(seconds, int(carried / self.message))
+
+
+def grown_after(arm: GrowingArm) -> float:
+    return arm.doubling * math.log2(1000)
+
+
+def test_a_connection_is_warmed_until_its_rate_no_longer_rises() -> None:
+    steady, growing = TwinArm("fast", rate=3e9), GrowingArm("far", rate=3e9)
+    assert pilot([steady, steady], 10.0, None, None).warmup == WARMUP
+    assert grown_after(growing) / 3 < pilot([steady, growing], 10.0, None, None).warmup <= 2 * grown_after(growing)
+    assert pilot([growing], 10.0, None, 0.02).warmup == 0.02
+
+
+def test_a_rate_that_rises_for_ever_is_warmed_as_far_as_the_budget_goes() -> None:
+    arm = GrowingArm("far", rate=3e12)
+    arm.doubling = 10.0
+    for budget in (2.0, 10.0, 60.0):
+        plan = pilot([arm, arm], budget, None, None)
+        assert WARMUP <= plan.warmup <= max(WARMUP, budget / 10 / 2 / 4)
 
 
 def test_what_an_arm_tells_of_each_copy_is_kept() -> None:

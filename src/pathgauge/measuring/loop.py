@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from pathgauge.measuring.measured import Arm, Block, Measured
+from pathgauge.measuring.measured import Arm, Block, Measured, Warmed
 from pathgauge.results.document import Connection
 from pathgauge.statistics.interval import MINIMUM_BLOCKS
 
@@ -20,7 +20,9 @@ SHORTEST_SHAPED_RAMP = 0.025
 LONGEST_SLICE = 2.0
 MESSAGES_IN_SLICE = 200  # so that one message more or less is 0.5 %
 BLOCKS_IN_BUDGET = 10  # at least so many must fit, or the run could not settle anything
-WARMUP = 0.03
+WARMUP = 0.012  # rates on a wire without delay were the same after warm-ups of 5, 12, 30 and 100 ms
+GROWING = 1.25  # a rate that rises by this much from one part of the pilot to the next is not what it will be
+STEADY = 4  # so many more warm-ups show whether it rises
 RAMP_SHARE = 4  # each slice's ramp is this part of the warm-up
 VOID_BLOCKS_IN_A_ROW = 5
 TURN_SECONDS = 0.004  # of one among several loops on a CPU: a tick of a kernel with HZ=250
@@ -82,9 +84,9 @@ def pilot(
     """Choose the lengths that were not given: a slice holds some hundred messages on the slowest arm.
 
     Slices of 20 ms gave the most information a second where messages are plenty; where they are few (a shaped wire, a
-    long path), counting them is what limits a slice, and it gets longer. Where each arm is a `crowd` of so many loops
-    on one CPU, each of them has its turn in every part of a slice; where it is so many `streams`, they are warmed until
-    their windows have grown, as far as the budget goes.
+    long path), counting them is what limits a slice, and it gets longer. Fresh connections are warmed until the rate of
+    none rises any more, as far as the budget goes. Where each arm is a `crowd` of so many loops on one CPU, each of
+    them has its turn in every part of a slice; where it is so many `streams`, their windows take longer to grow.
     """
     warm = WARMUP if warmup is None else warmup
     least_ramp = SHORTEST_SHAPED_RAMP if shaped else 0.0
@@ -92,23 +94,36 @@ def pilot(
         return Plan(warm, max(least_ramp, warm / RAMP_SHARE), slice_seconds)
     turns = TURN_SECONDS * (crowd - 1)
     shortest = (SHORTEST_SHAPED if shaped else SHORTEST_SLICE) + turns
-    longest, drain = shortest, 0.0
+    longest, drain, grown = shortest, 0.0, 0.0
     for arm in arms:
         arm.open()
-        arm.warm(WARMUP)
-        seen = arm.warm(2 * WARMUP)
+        needed, seen, late = _settle(arm, budget / BLOCKS_IN_BUDGET / len(arms) / 4)
         arm.close()
-        drain = max(drain, seen.seconds - 2 * WARMUP)
-        needed = MESSAGES_IN_SLICE * seen.seconds / max(1, seen.messages)
-        longest = max(longest, needed)
+        grown, drain = max(grown, needed), max(drain, late)
+        longest = max(longest, MESSAGES_IN_SLICE * seen.seconds / max(1, seen.messages))
     # What the queues hold when a warm-up or a slice ends is waited for; on a slow wire that is most of a block. Fewer
     # blocks settle more than slices too short to hold anything but the shaper's burst.
     afforded = budget / BLOCKS_IN_BUDGET / len(arms) - 1.5 * warm - 3 * drain
     chosen = max(shortest, min(longest, LONGEST_SLICE, afforded / 2))
     if warmup is None:
         growth = min(GROWTH_SECONDS * (streams - 1), budget / BLOCKS_IN_BUDGET / len(arms) / 2)
-        warm = max(WARMUP + turns, chosen / 4, growth)
+        warm = max(grown + turns, chosen / 4, growth)
     return Plan(warm, max(least_ramp, warm / RAMP_SHARE), chosen)
+
+
+def _settle(arm: Arm, most: float) -> tuple[float, Warmed, float]:
+    """How long a fresh connection of the arm is to be warmed, at most so long; what it carries then; by how much what
+    its queues held came late. In seconds.
+    """
+    warm = WARMUP
+    arm.warm(warm)
+    before = arm.warm(warm)
+    while True:
+        seen = arm.warm(STEADY * warm)
+        late = seen.seconds - STEADY * warm
+        if 2 * warm > most or seen.messages * before.seconds <= GROWING * before.messages * seen.seconds:
+            return warm, seen, late
+        warm, before = 2 * warm, seen
 
 
 def run_test(
