@@ -140,8 +140,8 @@ def parse_delay(text: str) -> float:
 
 
 def parse_rps(text: str) -> str:
-    """CPUs, or off."""
-    return quantities.parse_cpus(text, GREATEST_CPU)
+    """CPUs, or off; of both sides alike, or of each."""
+    return quantities.parse_sides(text, GREATEST_CPU)
 
 
 def whole(least: int, most: int, what: str) -> Callable[[str], int]:

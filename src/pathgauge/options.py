@@ -218,8 +218,9 @@ OPTIONS: dict[str, Option] = {
                f"how the wire is made, rate=1gbit,loss=0.1% for example; its keys are {', '.join(WIRE_KEYS)}",
                parse_wire, "unshaped", LAB),
         Option("link-rate", "RATE", "short for --wire rate=RATE", quantities.parse_rate, "unshaped", LAB),
-        Option("rps", "CPUS", "CPUs that receive for all devices of the lab (RPS): off, 1, 0-3, 0+2; short for --wire "
-               "rps=CPUS", parse_rps, "the CPU that sent, or the device's own", LAB),
+        Option("rps", "CPUS[/CPUS]", "CPUs that receive for all devices of the lab (RPS): off, 1, 0-3, 0+2; for the "
+               "client's side of the wire and the server's, 0/1; short for --wire rps=CPUS", parse_rps,
+               "each end's CPU on its side (from Linux 6.3 on)", LAB),
         Option("copies", "N", "build each path so many times on its wire, as a host of many containers has them",
                parse_copies, "1", LAB),
         Option("parallel", "", "measure all copies of a path at once, not one at a time",

@@ -206,6 +206,14 @@ def parse_whole(text: str, least: int, greatest: int, what: str) -> int:
     return int(stripped)
 
 
+def parse_sides(text: str, greatest: int) -> str:
+    """CPUs as `parse_cpus` has them, for both sides alike or as `CLIENT/SERVER`, as they are typed."""
+    sides = text.split("/")
+    if len(sides) > 2:  # noqa: PLR2004 - a wire has two
+        raise UserError(f"{quoted(text)} names more than two sides", hint="type CLIENT/SERVER, as in 0/1")
+    return "/".join(parse_cpus(side, greatest) for side in sides)
+
+
 def parse_cpus(text: str, greatest: int) -> str:
     """`off`, a CPU, or several as `0-3`, `0+2` or `0+2-3`, as they are typed."""
     hint = f"type off, a CPU such as 1, or several: 0-3, 0+2; the greatest is {greatest}"

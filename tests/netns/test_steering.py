@@ -11,18 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace as replace_of
 
 from pathgauge.counters.interrupts import parse_softirqs
 from pathgauge.counters.reading import Counters, difference, merged
 from pathgauge.counters.softnet import parse_softnet_stat
 from pathgauge.errors import UserError
+from pathgauge.measuring import arms
+from pathgauge.measuring.request import Request
 from pathgauge.paths import steering
 from pathgauge.paths.endpoint import parse_path
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.namespaces import inside
 from pathgauge.paths.registry import kinds, probe_kinds
 from pathgauge.paths.spec import parse_paths
-from pathgauge.paths.types import BuiltPath, WireSpec
+from pathgauge.paths.types import BuiltPath, PathSpec, WireSpec
+from pathgauge.traffic.parameters import Parameters
 from tests.netns.lab_processes import run
 from tests.netns.runs import QUICK, Document, measure
 
@@ -126,6 +130,49 @@ def test_loopback_is_steered_and_not_the_wire_of_the_others(require_root: None) 
         assert MASK not in {mask for set_to in masks(lab.paths["host"]).values() for mask in set_to}
 
 
+def needs_default_mask() -> None:
+    if not Path("/proc/sys", steering.DEFAULT_MASK).exists():
+        pytest.skip("kernel lacks net.core.rps_default_mask")
+
+
+def sides(path: BuiltPath) -> set[tuple[str, int]]:
+    """The masks at either end of a path, but for lo."""
+    return {
+        (name.split()[0], int(mask.replace(",", ""), 16))
+        for name, found in masks(path).items()
+        if not name.endswith(" lo")
+        for mask in found
+    }
+
+
+ENDS = {("client", 1 << NEAR), ("server", 1 << FAR)}
+
+
+@needs_two
+@pytest.mark.parametrize("wire", [WireSpec(ends=f"{NEAR}/{FAR}"), WireSpec(rps=f"{NEAR}/{FAR}")], ids=["ends", "rps"])
+def test_each_side_of_the_wire_has_its_own(wire: WireSpec, require_root: None) -> None:
+    needs_default_mask()
+    with Lab.build(parse_paths(["host", "macvlan", "bridge", "routed", "veth"]), wire) as lab:
+        assert {name: sides(path) for name, path in lab.paths.items()} == dict.fromkeys(lab.paths, ENDS)
+        assert lab.wire_facts["rps"] == f"{NEAR}/{FAR}"
+
+
+@needs_two
+def test_where_the_server_is_in_the_container_the_sides_are_swapped(require_root: None) -> None:
+    needs_default_mask()
+    with Lab.build(parse_paths(["host", "published"]), WireSpec(ends=f"{NEAR}/{FAR}")) as lab:
+        assert all(sides(path) == ENDS for path in lab.paths.values())
+
+
+@needs_two
+def test_what_is_asked_goes_before_where_the_ends_are(require_root: None) -> None:
+    paths = parse_paths(["host", "off=host:rps=off", f"one=macvlan:rps={FAR}", "loopback"])
+    with Lab.build(paths, WireSpec(ends=f"{NEAR}/{FAR}")) as lab:
+        assert {mask for _, mask in sides(lab.paths["off"])} >= {0}
+        assert {int(text, 16) for text in masks(lab.paths["one"])["client mv0"]} == {1 << FAR}
+        assert int(lab.queues("loopback")["loopback", "lo"]["queue.rx-0.rps_cpus"], 16) == 0
+
+
 def test_a_cpu_that_is_not_online_is_refused() -> None:
     with pytest.raises(UserError, match="CPU 8000 is not online"):
         Lab.build(parse_paths(["host:rps=8000"]), WireSpec())
@@ -164,6 +211,27 @@ def test_all_paths_alike(require_root: None) -> None:
     assert "placement" not in doubts
 
 
+@needs_two
+def test_each_end_receives_for_itself_unless_told_otherwise(require_root: None) -> None:
+    needs_default_mask()
+    ends = ("--remote-cpu", str(FAR))
+    document = measure("host", "macvlan", *UDP, *ends)
+    assert document["wire"]["rps"] == f"{NEAR}/{FAR}"
+    assert all(by_cpu[str(FAR)] > 1 / 2 for by_cpu in shares(document).values())
+    asked = measure("host", "macvlan", "--rps", "off", *UDP, *ends)
+    assert asked["wire"]["rps"] == "off"
+    assert all(by_cpu[str(NEAR)] > 1 / 2 for by_cpu in shares(asked).values())
+
+
+def test_several_cpus_of_an_end_are_left_to_the_kernel() -> None:
+    several = Request(paths=(PathSpec("host", "host"),), tests=("TCP_RR",), parameters=Parameters(flows=4, threads=2))
+    assert arms.wire(several) == WireSpec()
+    assert (
+        arms.wire(replace_of(several, parameters=Parameters(flows=4))).ends == f"{NEAR}/{CPUS[min(1, len(CPUS) - 1)]}"
+    )
+    assert arms.wire(replace_of(several, parameters=Parameters(), parallel=True)) == WireSpec()
+
+
 ROOTLESS = """
 import sys
 from pathgauge.paths.lab import Lab
@@ -176,11 +244,6 @@ for kind in sys.argv[2:]:
         for device, settings in lab.queues(kind).items():
             print(kind, *device, {text for key, text in settings.items() if key.endswith(".rps_cpus")})
 """
-
-
-def needs_default_mask() -> None:
-    if not Path("/proc/sys", steering.DEFAULT_MASK).exists():
-        pytest.skip("kernel lacks net.core.rps_default_mask")
 
 
 @pytest.mark.rootless

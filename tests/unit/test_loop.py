@@ -161,6 +161,26 @@ def test_a_connection_is_warmed_until_its_rate_no_longer_rises() -> None:
     assert pilot([growing], 10.0, None, 0.02).warmup == 0.02
 
 
+def test_a_stall_at_the_start_is_no_rise_unless_it_comes_again() -> None:
+    class Stalling(TwinArm):
+        stalls = 1
+
+        def open(self) -> None:
+            super().open()
+            self.stalls -= 1
+            self.warmed = 0
+
+        def warm(self, seconds: float) -> Warmed:
+            self.warmed += 1
+            done = super().warm(seconds)
+            return Warmed(done.seconds, done.messages // 2) if self.stalls >= 0 and self.warmed == 2 else done
+
+    once, always = Stalling("once", rate=3e9), Stalling("always", rate=3e9)
+    always.stalls = 100
+    assert pilot([once], 10.0, None, None).warmup == WARMUP
+    assert pilot([always], 10.0, None, None).warmup == 2 * WARMUP
+
+
 def test_a_rate_that_rises_for_ever_is_warmed_as_far_as_the_budget_goes() -> None:
     arm = GrowingArm("far", rate=3e12)
     arm.doubling = 10.0

@@ -97,6 +97,8 @@ def test_the_load_is_varied_and_not_the_wire() -> None:
 def test_rps_is_of_the_wire_of_all_paths() -> None:
     assert ask(rps=1).wire.rps == ask(wire="rps=1").wire.rps == "1"
     assert ask(rps="0+2-3").wire.rps == "0+2-3"
+    assert ask(rps="0/1-2").wire.rps == "0/1-2"
+    assert ask(rps="OFF/1").wire.rps == "off/1"
 
 
 def test_a_path_name_may_have_dots() -> None:
@@ -159,6 +161,8 @@ def test_none_means_not_given() -> None:
         ({"mptcp": True, "test": "UDP_RR"}, "UDP_RR does not heed mptcp"),
         ({"rps": "1,2"}, "--rps: '1,2' names no CPUs"),
         ({"rps": "3-1"}, "'3-1' is out of range"),
+        ({"rps": "0/1/2"}, "'0/1/2' names more than two sides"),
+        ({"rps": "0/"}, "'' names no CPUs"),
         ({"rps": "1", "wire": "rps=0"}, "--wire and --rps name different CPUs"),
         ({"vary": "rps=off,x", "test": "TCP_RR"}, "'x' names no CPUs"),
         ({"vary": "rps=off,1", "test": "TCP_RR", "set": "host.rps=0"}, "rps is both varied and set"),

@@ -39,7 +39,7 @@ def explain_request(
     seed = random.SystemRandom().randrange(2**32) if request.seed is None else request.seed
     kind = request.kind(0)
     with ExitStack() as stack:
-        lab = stack.enter_context(Lab.build(request.paths, request.wire, request.attachment))
+        lab = stack.enter_context(Lab.build(request.paths, arms_of.wire(request), request.attachment))
         environment = collect(rootless=lab.rootless, cycles=False)
         engine = stack.enter_context(Engine(lab, SLOTS, None, ways=any(each.one_way for each in request.variants)))
         arms = [arm for arm in arms_of.build(request, engine, kind) if isinstance(arm, EngineArm)]

@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -18,7 +18,7 @@ from pathgauge.measuring.loaded import Loaded
 from pathgauge.measuring.request import Request
 from pathgauge.measuring.server_arm import ServerArm
 from pathgauge.measuring.work import spins
-from pathgauge.paths.types import BuiltPath
+from pathgauge.paths.types import BuiltPath, WireSpec
 from pathgauge.traffic import flows as flows_of
 from pathgauge.traffic import ways
 from pathgauge.traffic.kind import End, TestKind
@@ -191,6 +191,18 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
             )
         )
     return arms
+
+
+def wire(request: Request) -> WireSpec:
+    """The wire of the request's lab, where each end's packets are received by that end's CPU if nothing else was asked.
+
+    So it is between two machines. Where an end has several CPUs, or the wire is not a lab's, it is left to the kernel.
+    """
+    several = request.parallel or any(each.threads > 1 for each in request.variants)
+    if several or request.attachment is not None or any(spec.found is not None for spec in request.paths):
+        return request.wire
+    ends = placed(request.parameters)
+    return replace(request.wire, ends=f"{ends.local_cpu}/{ends.remote_cpu}")
 
 
 def placed(parameters: Parameters) -> Parameters:

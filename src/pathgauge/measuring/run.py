@@ -280,7 +280,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
     try:
         for number in range(1, request.labs + 1):
             with ExitStack() as stack:
-                lab = stack.enter_context(Lab.build(request.paths, request.wire, request.attachment))
+                lab = stack.enter_context(Lab.build(request.paths, arms_of.wire(request), request.attachment))
                 observer.lab_ready(list(lab.paths), lab.build_seconds)
                 cycles = open_counter(CYCLES)
                 if cycles is not None:

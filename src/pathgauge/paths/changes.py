@@ -29,9 +29,9 @@ class Standing:
     far: Sequence[Device]
     beyond: Sequence[Device]
 
-    def change(self, changes: Mapping[str, Value], wire_mtu: int | None, rps: str | None) -> None:
-        """Change what was asked; without an MTU of its own what stands on the wire gets the wire's. The CPUs of the
-        mask `rps` are to receive for all devices. Raises UserError and MachineError.
+    def change(self, changes: Mapping[str, Value], wire_mtu: int | None, rps: Mapping[str, str] | None) -> None:
+        """Change what was asked; without an MTU of its own what stands on the wire gets the wire's. `rps` are the masks
+        of the CPUs that are to receive for the devices of each namespace. Raises UserError and MachineError.
         """
         space, device = self.own
         if "mtu" in changes:
@@ -75,13 +75,13 @@ class Standing:
                     hint=f"at most {most}: a veth has one for each CPU",
                 )
 
-    def _steer(self, mask: str) -> None:
+    def _steer(self, masks: Mapping[str, str]) -> None:
         """The CPUs that receive for every device of the path, whichever way packets go."""
-        found: dict[int, list[str]] = {}
+        found: dict[int, list[tuple[str, str]]] = {}
         for space, device in (self.own, *self.through, *self.far, *self.beyond):
-            found.setdefault(space.namespace, []).append(device)
+            found.setdefault(space.namespace, []).append((device, masks[space.name]))
         for namespace, devices in found.items():
-            inside(namespace, partial(steering.steer_all, devices, mask))
+            inside(namespace, partial(steering.steer_all, devices))
 
     def _set_discipline(self, kind: str, limit: int | None) -> None:
         """What the path's own device queues by. What shapes a wire stays."""

@@ -8,6 +8,7 @@ sees to it that each device is as was asked, which older kernels leave to the fi
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pathgauge.errors import InternalError, MachineError, MissingPrivilege, UserError
@@ -19,6 +20,20 @@ _ONLINE = Path("/sys/devices/system/cpu/online")
 _QUEUES = "/sys/class/net/{}/queues"
 _MASK = re.compile(r"[0-9a-f,]{1,4096}\Z")
 _WORD = 32  # bits of a mask between commas
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Of the CPUs that receive for the devices at the client's side of a wire, and at the server's."""
+
+    client: str
+    server: str
+
+
+def masks_of(text: str) -> Masks:
+    """The masks of `1` or `0/1` (see mask_of), one for both sides or one each. Raises UserError."""
+    client, _, server = text.partition("/")
+    return Masks(mask_of(client), mask_of(server or client))
 
 
 def cpus_of(text: str) -> frozenset[int]:
@@ -62,10 +77,10 @@ def show() -> None:
         ) from None
 
 
-def steer_all(devices: Iterable[str], mask: str) -> None:
-    """All receive queues of these devices of the namespace that this thread is in. Raises as `steer` does."""
+def steer_all(devices: Iterable[tuple[str, str]]) -> None:
+    """All receive queues of devices of the namespace that this thread is in, each with its mask. Raises as `steer`."""
     show()
-    for device in devices:
+    for device, mask in devices:
         for queue in receive_queues(device):
             steer(device, mask, queue)
 
@@ -87,7 +102,7 @@ def steer(device: str, mask: str | None, queue: str = "rx-0") -> str:
     file, name = Path(_QUEUES.format(device), queue, "rps_cpus"), f"rps_cpus of {device}"
     try:
         before = file.read_text(encoding="ascii").strip()
-        if mask is not None and _number(mask) != _number(before):
+        if mask is not None and not same(mask, before):
             file.write_text(mask, encoding="ascii")
     except FileNotFoundError:
         raise UserError(f"there is no {name} here", hint="this kernel has no RPS (CONFIG_RPS)") from None
@@ -99,6 +114,16 @@ def steer(device: str, mask: str | None, queue: str = "rx-0") -> str:
     except (OSError, ValueError) as error:
         raise MachineError(f"{name} cannot be set to {mask}: {error}") from None
     return before
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two masks, as the kernel writes them or as we do, name the same CPUs."""
+    return _number(one) == _number(other)
+
+
+def one_cpu(mask: str) -> bool:
+    """Whether a mask names one CPU alone."""
+    return _number(mask).bit_count() == 1
 
 
 def _number(mask: str) -> int:

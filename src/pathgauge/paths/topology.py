@@ -42,18 +42,19 @@ class Topology:
     wire: WireSpec = field(default_factory=WireSpec)
     subnets: int = 0
     names: dict[str, int] = field(default_factory=dict)
-    told: dict[str, str] = field(default_factory=dict)  # sysctls that the path being built wants of its namespaces
+    masks: steering.Masks | None = None  # of the path being built: the CPUs that receive for its devices
+    serves: bool = False  # whether the servers are in the containers, and the clients behind the wire
 
     def build(self, specs: Sequence[PathSpec], wire: WireSpec) -> tuple[messages.Placed, ...]:
         """Build everything. Raises UserError and MachineError."""
         self.reserved = {spec.name for spec in specs}
-        self.wire = wire
         self.new_space(HOST)
         self.new_space(SERVER)
         if not Path("/proc/sys/net/ipv6").is_dir():
             self.families = ("ipv4",)
         # A way in has its server in the container; the others are then measured in that direction, too.
-        serves = any(kinds()[spec.kind].serves for spec in specs)
+        self.serves = serves = any(kinds()[spec.kind].serves for spec in specs)
+        self.wire = self._placed(wire)
         descriptors = sum(kinds()[spec.kind].descriptors * spec.copies for spec in specs)
         copies = sum(spec.copies for spec in specs)
         make_room(OF_COPY * copies + descriptors, f"{copies} copies", "ask for fewer copies")
@@ -66,16 +67,17 @@ class Topology:
             if kind.wired and (
                 spec.rate is not None or spec.changes or kind.direct or kind.needs_own_wire(spec.options)
             ):
-                mask = self._steer_new(spec.wire(wire).rps)
-                chosen = self._new_wire(self._near(kind, spec), spec.wire(wire))
+                self._steer_new(spec.wire(self.wire).rps)
+                chosen = self._new_wire(self._near(kind, spec), spec.wire(self.wire))
             else:
                 if shared is None:
-                    self._steer_new(wire.rps)
-                    shared = self._new_wire(self.spaces[HOST], wire)
-                mask = self._steer_new(spec.wire(wire).rps)
+                    self._steer_new(self.wire.rps)
+                    shared = self._new_wire(self.spaces[HOST], self.wire)
+                self._steer_new(spec.wire(self.wire).rps)
                 chosen = shared
             for number, (on, placement) in enumerate(self._copies(kind, chosen, spec)):
-                self._standing(spec, kind, on, placement).change(spec.changes, wire.mtu, mask)
+                steered = None if spec.wire(wire).rps is None else {name: self._mask(name) for name in self.spaces}
+                self._standing(spec, kind, on, placement).change(spec.changes, wire.mtu, steered)
                 if serves and placement.known and not kind.serves:
                     raise UserError(
                         f"nobody can come in by the path {spec.name}, as the way in of another path is",
@@ -110,24 +112,43 @@ class Topology:
             self.names = {prefix: number + spec.copies - 1 for prefix, number in self.names.items()}
         return built
 
-    def _steer_new(self, rps: str | None) -> str | None:
-        """Have the devices that are made from now on begin with these CPUs; the mask of those."""
-        mask = None if rps is None else steering.mask_of(rps)
-        wanted = {} if mask is None else {steering.DEFAULT_MASK: mask}
-        if wanted != self.told:
-            self.told = wanted
+    def _placed(self, wire: WireSpec) -> WireSpec:
+        """The wire, with the CPUs of the ends to receive for it where nothing else was asked and the kernel listens."""
+        if wire.rps is not None or wire.ends is None:
+            return wire
+        self._steer_new(wire.ends)
+        heard = read_sysctl(self.spaces[SERVER], steering.DEFAULT_MASK)
+        if heard is not None and steering.same(heard, self._mask(SERVER)):
+            return replace(wire, rps=wire.ends)
+        self._steer_new(None)
+        return wire
+
+    def _steer_new(self, rps: str | None) -> None:
+        """Have the devices that are made from now on begin with these CPUs."""
+        masks = None if rps is None else steering.masks_of(rps)
+        if masks != self.masks:
+            self.masks = masks
             for name in (HOST, SERVER):
-                tell(self.spaces[name], wanted or {steering.DEFAULT_MASK: "0"})
-        return mask
+                tell(self.spaces[name], {steering.DEFAULT_MASK: self._mask(name)})
+
+    def _mask(self, name: str) -> str:
+        """What the devices of a namespace begin with."""
+        if self.masks is None:
+            return "0"
+        return self.masks.server if (name == SERVER) != self.serves else self.masks.client
+
+    def _told(self, name: str) -> dict[str, str]:
+        return {} if self.masks is None else {steering.DEFAULT_MASK: self._mask(name)}
 
     def new_space(self, name: str) -> LabSpace:
         """A new namespace of the lab."""
-        space = self.spaces[name] = new_space(name, self.told)
+        space = self.spaces[name] = new_space(name, self._told(name))
         return space
 
     def new_copy(self, name: str) -> LabSpace:
         """One of many namespaces of the lab, in which this thread is left."""
-        space = self.spaces[name] = new_copy(name, self.spaces[HOST], self.told, ipv6="ipv6" in self.families)
+        told = self._told(name)
+        space = self.spaces[name] = new_copy(name, self.spaces[HOST], told, ipv6="ipv6" in self.families)
         return space
 
     def free_name(self, wanted: str) -> str:
@@ -153,7 +174,7 @@ class Topology:
 
     def _check_unshaped(self, spec: PathSpec) -> None:
         """A path without a wire would run beside shaped ones as if nothing had been asked."""
-        if replace(spec.wire(self.wire), rps=None) != WireSpec():
+        if replace(spec.wire(self.wire), rps=None, ends=None) != WireSpec():
             raise UserError(
                 f"{spec.name} has no wire that could be shaped: {spec.kind} lies within one namespace",
                 hint=f"leave out {spec.name}, or what shapes the wire; {spec.kind}:mtu=1500 gives it another MTU",

@@ -57,7 +57,8 @@ class PathSpec:
 class WireSpec:
     """How each wire of a lab is made: rate in bit/s (None: unshaped), the shaper's burst and limit in bytes, MTU in
     bytes, chances of a loss and of overtaking from 0 to 1, delay of each direction and its jitter in seconds; `rps`
-    are the CPUs that receive for its devices and those that stand on it, as typed (see steering.py).
+    are the CPUs that receive for its devices and those that stand on it, as typed (see steering.py); `ends` are those
+    that do where `rps` does not say and the kernel can be told.
 
     None leaves a value to us, or to the kernel.
     """
@@ -72,6 +73,7 @@ class WireSpec:
     jitter: float | None = None
     reorder: float | None = None
     rps: str | None = None
+    ends: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathgauge.explain import knobs
 from pathgauge.explain.case import Case, Facts
 from pathgauge.explain.cause import Cause, Knob, Sign, no_knobs
+from pathgauge.paths.steering import one_cpu
 from pathgauge.paths.turning import Turn
 from pathgauge.paths.types import DeviceRef
 from pathgauge.quantities import significant
@@ -148,7 +149,7 @@ def _one_cpu(case: Case) -> Sequence[Knob]:
 
     def made(facts: Facts, device: DeviceRef) -> Turn | None:
         mask = facts.set_on(device, "queue.rx-0.rps_cpus")
-        return None if mask is None else Turn(device.namespace, "steering", device.name, "1")
+        return None if mask is None or one_cpu(str(mask)) else Turn(device.namespace, "steering", device.name, "1")
 
     return (knobs.devices("one CPU receives (rps_cpus)", made),)
 
