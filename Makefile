@@ -20,7 +20,7 @@ CHECKS := check-ruff check-format check-types check-clang-format check-clang-tid
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test test-long test-native test-kernel interop bench campaign planted install lint format clean $(CHECKS)
+.PHONY: help compare compare-quiet test test-long test-native test-kernel interop bench campaign planted install lint format clean $(CHECKS)
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -42,6 +42,9 @@ interop: install $(DEV_TOOLS) ## run every test against the stock peers, of netp
 
 test-kernel: install $(DEV_TOOLS) ## test the kinds of path that many kernels lack, in a guest that has them (some 5 min)
 	@PYTHON=$(BIN)/python scripts/test-kernel $(PYTEST_ARGS)
+
+compare-quiet: install $(DEV_TOOLS) ## compare host with macvlan in a guest that nothing disturbs (some 3 min)
+	@QUIET=1 PYTHON=$(BIN)/python scripts/test-kernel
 
 bench: install $(DEV_TOOLS) ## measure pathgauge against netperf, iperf3, nuttcp and sockperf, and write docs/reference/performance.md
 	@$(BIN)/python -m benchmarks.startup --page $(PERFORMANCE)

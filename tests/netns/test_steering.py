@@ -223,13 +223,14 @@ def test_each_end_receives_for_itself_unless_told_otherwise(require_root: None) 
     assert all(by_cpu[str(NEAR)] > 1 / 2 for by_cpu in shares(asked).values())
 
 
-def test_several_cpus_of_an_end_are_left_to_the_kernel() -> None:
-    several = Request(paths=(PathSpec("host", "host"),), tests=("TCP_RR",), parameters=Parameters(flows=4, threads=2))
+def test_several_connections_and_ends_in_other_places_are_left_to_the_kernel() -> None:
+    several = Request(paths=(PathSpec("host", "host"),), tests=("TCP_RR",), parameters=Parameters(flows=4))
     assert arms.wire(several) == WireSpec()
-    assert (
-        arms.wire(replace_of(several, parameters=Parameters(flows=4))).ends == f"{NEAR}/{CPUS[min(1, len(CPUS) - 1)]}"
-    )
-    assert arms.wire(replace_of(several, parameters=Parameters(), parallel=True)) == WireSpec()
+    one = replace_of(several, parameters=Parameters())
+    assert arms.wire(one).ends == f"{NEAR}/{CPUS[min(1, len(CPUS) - 1)]}"
+    assert arms.wire(replace_of(one, parallel=True)) == WireSpec()
+    varied = ("remote_cpu", ((FAR, str(FAR)), (NEAR, str(NEAR))))
+    assert (arms.wire(replace_of(one, vary=varied)) == WireSpec()) == (NEAR != FAR)
 
 
 ROOTLESS = """

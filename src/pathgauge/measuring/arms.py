@@ -196,12 +196,14 @@ def _against_server(request: Request, engine: Engine, kind: TestKind, mtu: int) 
 def wire(request: Request) -> WireSpec:
     """The wire of the request's lab, where each end's packets are received by that end's CPU if nothing else was asked.
 
-    So it is between two machines. Where an end has several CPUs, or the wire is not a lab's, it is left to the kernel.
+    So it is between two machines. Where a path has several connections, which a card would spread over CPUs, or its
+    ends are on others than another path's, or the wire is not a lab's, it is left to the kernel.
     """
-    several = request.parallel or any(each.threads > 1 for each in request.variants)
+    places = {(each.local_cpu, each.remote_cpu) for each in request.variants}
+    several = request.parallel or len(places) > 1 or any(each.flows > 1 for each in request.variants)
     if several or request.attachment is not None or any(spec.found is not None for spec in request.paths):
         return request.wire
-    ends = placed(request.parameters)
+    ends = placed(request.variants[0])
     return replace(request.wire, ends=f"{ends.local_cpu}/{ends.remote_cpu}")
 
 
