@@ -74,6 +74,7 @@ def build(
         attachment=attaching.build(values, specs),
         server_port=cast("tuple[str, int]", values.get("server", ("", 0)))[1],
         parallel=parallel,
+        awake=bool(values.get("awake", False)),
         margins=_margins(values),
         command=tuple(command),
         **cast("dict[str, Any]", plain),
@@ -112,6 +113,8 @@ def _check_explained(specs: Sequence[PathSpec], values: Mapping[str, object]) ->
     for option in ("server", "labs", "blocks", "slice"):
         if option in values:
             raise UserError(f"--{option} is for compare: explain chooses it", hint="leave it out")
+    if values.get("awake"):
+        raise UserError("explain looks at what CPUs do, and --awake keeps them busy", hint="leave it out")
     if values.get("parallel"):
         raise UserError("explain looks into one connection at a time, and --parallel into many", hint="leave it out")
 

@@ -225,6 +225,8 @@ OPTIONS: dict[str, Option] = {
                parse_copies, "1", LAB),
         Option("parallel", "", "measure all copies of a path at once, not one at a time",
                quantities.parse_switch, "off", LAB, flag=True),
+        Option("awake", "", "keep the ends' CPUs from going to sleep, by a process of the lowest class on each",
+               quantities.parse_switch, "off", LAB, flag=True),
         Option("server", "netperf://HOST[:PORT]", "measure against a netserver elsewhere, from this machine's --device",
                parse_server, "one of our own, in the lab", LAB),
         Option("device", "NAME", "with --server: the device that leads there", parse_device, "none", LAB),

@@ -207,6 +207,17 @@ def wire(request: Request) -> WireSpec:
     return replace(request.wire, ends=f"{ends.local_cpu}/{ends.remote_cpu}")
 
 
+def cpus(request: Request) -> list[int]:
+    """The CPUs of this machine that the request's ends run on."""
+    found = set()
+    for asked in request.variants:
+        given = placed(msgspec.structs.replace(asked, remote_cpu=None) if request.against_netserver else asked)
+        for thread in range(asked.threads):
+            each = _spread(given, thread)
+            found |= {each.local_cpu} if request.against_netserver else {each.local_cpu, each.remote_cpu}
+    return sorted(cpu for cpu in found if cpu is not None)
+
+
 def placed(parameters: Parameters) -> Parameters:
     """The CPUs of both ends, where they are not given: the first two this process may use, or the one.
 

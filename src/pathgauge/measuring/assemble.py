@@ -102,10 +102,11 @@ def describe_test(
     at_once: Mapping[str, AtOnce] = {},
     loop_rates: Mapping[str, float] = {},
     picked: Picked | None = None,
+    awake: Sequence[int] = (),
 ) -> TestRun:
     """How a test was run, in all labs; `baseline` are the baseline's parameters, `at_once` says what ran together in
     each arm of several, `loop_rates` what each arm's loops do with no network between them, where that is known,
-    `picked` what `best` came to.
+    `picked` what `best` came to, `awake` which CPUs were kept awake.
     """
     first, last = outcomes[0], outcomes[-1]
     valid = sum(outcome.valid for outcome in outcomes)
@@ -128,6 +129,7 @@ def describe_test(
         loop_rates=dict(loop_rates),
         copies=_copies(question.kind, outcomes, at_once),
         receiving=_receiving(outcomes),
+        awake=list(awake),
         picked=picked,
     )
 

@@ -3,7 +3,7 @@
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -14,6 +14,7 @@ from pathgauge.counters.perf import HardwareCounter
 from pathgauge.counters.softnet import SoftnetReader
 from pathgauge.endpoints.process import EndProcess
 from pathgauge.errors import EndDied
+from pathgauge.measuring.awake import Awake
 from pathgauge.paths.types import BuiltPath
 from pathgauge.traffic.kind import End
 
@@ -47,7 +48,7 @@ class MachineMoment:
 @dataclass(slots=True)
 class Engine:
     """The two ends and the board, on which each arm has two slots, with room for `flows` each, and a third where each
-    way of a transaction is timed apart (`ways`); a context manager.
+    way of a transaction is timed apart (`ways`); a context manager. What keeps CPUs `awake` is no load of the machine.
     """
 
     lab: LabView
@@ -55,6 +56,7 @@ class Engine:
     cycles: HardwareCounter | None
     flows: int = 0
     ways: bool = False
+    awake: Awake | None = None
     stack: ExitStack = field(default_factory=ExitStack)
     board: _native.Board = field(init=False)
     ends: dict[End, EndProcess] = field(default_factory=dict)
@@ -110,7 +112,10 @@ class Engine:
     def moment(self) -> MachineMoment:
         """The machine's counters now."""
         cycles = self.cycles.read() if self.cycles else None
-        return MachineMoment(time.monotonic(), self.cpu.read(), cycles, self.softnet.read())
+        cpu = self.cpu.read()
+        if self.awake:
+            cpu = replace(cpu, busy=cpu.busy - self.awake.spent())
+        return MachineMoment(time.monotonic(), cpu, cycles, self.softnet.read())
 
     def check(self, slot: int, hint: str = "run it again") -> None:
         """Raise what keeps a slot's loop from answering: a dead end, or an error of its socket, with that hint."""

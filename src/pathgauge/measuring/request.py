@@ -15,7 +15,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `settings` maps a path's name to parameters of its own (`--set NAME.KEY=VALUE`), already parsed; `vary` is a
     parameter's field name with its values, parsed and as typed. `margins` maps a metric's name to a fraction (0.02 for
     2 %).
-    Where the paths have copies, `parallel` measures all of them at once, else one at a time.
+    Where the paths have copies, `parallel` measures all of them at once, else one at a time. `awake` keeps the CPUs of
+    the ends from going to sleep.
     With an `attachment` the paths lead to a netserver at `server_port` elsewhere. `blocks` is their number in each lab
     where it is fixed beforehand; `labs` is how often the lab is built, and `max_time` what a test may take in all of
     them together. Times in seconds; None leaves the choice to the pilot.
@@ -25,6 +26,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tests: tuple[str, ...]
     parameters: Parameters = Parameters()
     parallel: bool = False
+    awake: bool = False
     settings: dict[str, dict[str, object]] = {}
     vary: tuple[str, tuple[tuple[object, str], ...]] | None = None
     wire: WireSpec = WireSpec()

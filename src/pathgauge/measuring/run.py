@@ -11,6 +11,7 @@ from pathgauge.errors import NoValidBlock
 from pathgauge.measuring import arms as arms_of
 from pathgauge.measuring import assemble, best, ceiling
 from pathgauge.measuring.arms import AnyArm
+from pathgauge.measuring.awake import Awake
 from pathgauge.measuring.crowd import Crowd
 from pathgauge.measuring.engine import Engine
 from pathgauge.measuring.judge import Question, judge
@@ -252,6 +253,7 @@ class Run:
                     arms_of.at_once(test.arms),
                     {name: own.rate for name, own in test.own.items() if own.rate is not None},
                     test.picked,
+                    arms_of.cpus(self.request) if self.request.awake else (),
                 )
                 for test in self.tests
             ],
@@ -282,7 +284,8 @@ def compare_request(request: Request, observer: Observer) -> Result:
             with ExitStack() as stack:
                 lab = stack.enter_context(Lab.build(request.paths, arms_of.wire(request), request.attachment))
                 observer.lab_ready(list(lab.paths), lab.build_seconds)
-                cycles = open_counter(CYCLES)
+                awake = stack.enter_context(Awake(arms_of.cpus(request) if request.awake else ()))
+                cycles = None if request.awake else open_counter(CYCLES)  # the spinners' are in the machine's
                 if cycles is not None:
                     stack.callback(cycles.close)
                 if run is None:
@@ -291,7 +294,7 @@ def compare_request(request: Request, observer: Observer) -> Result:
                 run.lab, run.labs = lab, number
                 run.see_queues()
                 run.warn_of_gaps()
-                engine = stack.enter_context(Engine(lab, needs.loops, cycles, needs.flows, needs.ways))
+                engine = stack.enter_context(Engine(lab, needs.loops, cycles, needs.flows, needs.ways, awake))
                 for place in range(len(request.tests)):
                     run.measure(engine, place)
     except BaseException as cause:

@@ -20,6 +20,8 @@ def lines(result: Result) -> Iterator[str]:
     for local, remote in places:
         if local is not None and remote is not None:
             yield f"Client on CPU {local}, server on CPU {remote}{elsewhere}."
+    for cpus in {tuple(test.awake) for test in result.tests if test.awake}:
+        yield f"CPU {' and '.join(map(str, cpus))} kept awake; what that took is in no figure."
     yield from _softirqs(result.tests)
     yield from _queues(result)
 

@@ -235,6 +235,10 @@ def _narrow(header: Sequence[str], cells: Sequence[Sequence[str]], colours: Sequ
         yield f"  {header[-1].ljust(width)}  {words.painted(row[-1], colour)}"
 
 
+def _awake(result: Result) -> bool:
+    return any(test.awake for test in result.tests)
+
+
 def _uses_bbr(result: Result) -> bool:
     return any(seen.congestion == "bbr" for test in result.tests for seen in test.connections)
 
@@ -256,3 +260,5 @@ def _reasons(result: Result, rows: Sequence[Comparison]) -> Iterator[str]:
         yield "(pathgauge doctor says what disturbs it)."
         if any(row.test.startswith("TCP_") and "RR" not in row.test for row in rows) and _uses_bbr(result):
             yield "bbr paces by its own estimate, which differs between connections: --congestion cubic is steadier."
+        if any("RR" in row.test and row.primary and row.verdict == "undecided" for row in rows) and not _awake(result):
+            yield "CPUs that go to sleep are back now sooner, now later: --awake keeps them from it, for transactions."

@@ -204,7 +204,7 @@ class Picked(msgspec.Struct, frozen=True, kw_only=True):
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     """How one test was run over all its paths; `seconds` is its whole time, connecting and waiting included,
     `expected_blocks` what the first look forecast that it would take, `loop_rates` what each arm's loops do with no
-    network between them: bytes sent in a second, or transactions.
+    network between them: bytes sent in a second, or transactions; `awake` the CPUs that were kept from sleeping.
     """
 
     __test__ = False  # not a pytest class
@@ -228,6 +228,7 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     copies: list[Copies] = []
     receiving: list[Receiving] = []
     picked: Picked | None = None
+    awake: list[int] = []
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
