@@ -181,6 +181,22 @@ def test_a_stall_at_the_start_is_no_rise_unless_it_comes_again() -> None:
     assert pilot([always], 10.0, None, None).warmup == 2 * WARMUP
 
 
+def test_where_nothing_comes_at_first_the_round_trip_is_longer() -> None:
+    class Distant(TwinArm):
+        age = 0.0
+
+        def open(self) -> None:
+            super().open()
+            self.age = 0.0
+
+        def warm(self, seconds: float) -> Warmed:
+            self.age += seconds
+            done = super().warm(seconds)
+            return done if self.age > 0.2 else Warmed(done.seconds, 0)
+
+    assert pilot([Distant("distant", rate=3e9)], 20.0, None, None).warmup > 5 * WARMUP
+
+
 def test_a_rate_that_rises_for_ever_is_warmed_as_far_as_the_budget_goes() -> None:
     arm = GrowingArm("far", rate=3e12)
     arm.doubling = 10.0

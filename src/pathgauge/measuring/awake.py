@@ -21,7 +21,11 @@ _SCHEDULED = 2  # CPUCLOCK_SCHED: of a process, what the scheduler gave it
 
 @dataclass(slots=True)
 class Awake:
-    """The processes that keep these CPUs awake; a context manager. Raises OSError where one cannot be started."""
+    """The processes that keep these CPUs awake; a context manager. Raises OSError where one cannot be started.
+
+    They are in the session of the ends: the kernel may give each session a share of its own (autogroup), and the lowest
+    class is the lowest within its session alone.
+    """
 
     cpus: Iterable[int]
     spinners: list[Child] = field(default_factory=list)

@@ -127,7 +127,8 @@ def _rise(arm: Arm, most: float) -> tuple[float, Warmed, float]:
     while True:
         seen = arm.warm(STEADY * warm)
         late = seen.seconds - STEADY * warm
-        if 2 * warm > most or seen.messages * before.seconds <= GROWING * before.messages * seen.seconds:
+        rises = seen.messages * before.seconds > GROWING * before.messages * seen.seconds
+        if 2 * warm > most or (seen.messages and not rises):  # where nothing has come, the round trip is longer yet
             break
         warm, before = 2 * warm, seen
     arm.close()
