@@ -43,7 +43,7 @@ interop: install $(DEV_TOOLS) ## run every test against the stock peers, of netp
 test-kernel: install $(DEV_TOOLS) ## test the kinds of path that many kernels lack, in a guest that has them (some 5 min)
 	@PYTHON=$(BIN)/python scripts/test-kernel $(PYTEST_ARGS)
 
-compare-quiet: install $(DEV_TOOLS) ## compare host with macvlan in a guest that nothing disturbs (some 3 min)
+compare-quiet: install $(DEV_TOOLS) ## compare host with macvlan in a guest that nothing disturbs (some 2 min)
 	@QUIET=1 PYTHON=$(BIN)/python scripts/test-kernel
 
 bench: install $(DEV_TOOLS) ## measure pathgauge against netperf, iperf3, nuttcp and sockperf, and write docs/reference/performance.md

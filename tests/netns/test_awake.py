@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,25 +14,17 @@ from pathgauge.measuring.engine import Engine
 from pathgauge.paths.lab import Lab
 from pathgauge.paths.spec import parse_paths
 from pathgauge.paths.types import WireSpec
-from tests.netns.lab_processes import run
-from tests.netns.runs import QUICK, measure
+from tests.netns.lab_processes import run, wait_until
+from tests.netns.runs import QUICK, gone, measure
 
 CPU = max(os.sched_getaffinity(0))
-PATIENCE_SECONDS = 10.0
-
-
-def within_patience(what: str, condition: object) -> None:
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < limit, what
-        time.sleep(0.01)
 
 
 def test_it_spins_on_its_cpu_and_gives_way_to_everything() -> None:
     with Awake([CPU]) as awake:
         (spinner,) = awake.spinners
         pid = spinner.process.pid
-        within_patience("it spins", lambda: os.sched_getaffinity(pid) == {CPU} and awake.spent() > 0.1)
+        wait_until(lambda: os.sched_getaffinity(pid) == {CPU} and awake.spent() > 0.1)
         assert os.sched_getscheduler(pid) == os.SCHED_IDLE
         assert os.getsid(pid) == os.getsid(0), "in another session it would have a share of its own (autogroup)"
     assert spinner.process.returncode == -signal.SIGKILL
@@ -60,15 +51,7 @@ def test_it_ends_with_a_parent_that_is_killed() -> None:
     assert done.returncode == -signal.SIGKILL
     pid = int(done.stdout)
 
-    def gone() -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
-
-    within_patience("it went, too", gone)
+    wait_until(lambda: gone([pid]))
 
 
 def test_what_it_takes_is_no_load_of_the_machine() -> None:
@@ -79,7 +62,7 @@ def test_what_it_takes_is_no_load_of_the_machine() -> None:
     ):
         reader = MachineCpuReader()
         raw, seen, spent = reader.read().busy, engine.moment().cpu.busy, awake.spent()
-        within_patience("it spins", lambda: awake.spent() > spent + 0.3)
+        wait_until(lambda: awake.spent() > spent + 0.3)
         raw, seen, spent = reader.read().busy - raw, engine.moment().cpu.busy - seen, awake.spent() - spent
         reader.close()
     assert raw - seen == pytest.approx(spent, abs=0.05)

@@ -229,6 +229,7 @@ def test_several_connections_and_ends_in_other_places_are_left_to_the_kernel() -
     one = replace_of(several, parameters=Parameters())
     assert arms.wire(one).ends == f"{NEAR}/{CPUS[min(1, len(CPUS) - 1)]}"
     assert arms.wire(replace_of(one, parallel=True)) == WireSpec()
+    assert arms.wire(replace_of(one, parameters=Parameters(beside="TCP_STREAM"))) == WireSpec()
     varied = ("remote_cpu", ((FAR, str(FAR)), (NEAR, str(NEAR))))
     assert (arms.wire(replace_of(one, vary=varied)) == WireSpec()) == (NEAR != FAR)
 

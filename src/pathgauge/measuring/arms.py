@@ -200,7 +200,7 @@ def wire(request: Request) -> WireSpec:
     ends are on others than another path's, or the wire is not a lab's, it is left to the kernel.
     """
     places = {(each.local_cpu, each.remote_cpu) for each in request.variants}
-    several = request.parallel or len(places) > 1 or any(each.flows > 1 for each in request.variants)
+    several = request.parallel or len(places) > 1 or any(each.flows > 1 or each.beside for each in request.variants)
     if several or request.attachment is not None or any(spec.found is not None for spec in request.paths):
         return request.wire
     ends = placed(request.variants[0])
@@ -212,7 +212,7 @@ def cpus(request: Request) -> list[int]:
     found = set()
     for asked in request.variants:
         given = placed(msgspec.structs.replace(asked, remote_cpu=None) if request.against_netserver else asked)
-        for thread in range(asked.threads):
+        for thread in range(asked.threads + (asked.beside is not None)):  # a stream beside is placed like a thread
             each = _spread(given, thread)
             found |= {each.local_cpu} if request.against_netserver else {each.local_cpu, each.remote_cpu}
     return sorted(cpu for cpu in found if cpu is not None)
